@@ -1,0 +1,200 @@
+//! Destructors that call back in: at cancel, when swept, at close, after a panic, and when the scheduler goes.
+
+mod common;
+
+use std::{cell::RefCell, rc::Rc, time::Duration};
+
+use common::World;
+use rondel_context::{Context, ContextVar};
+use rondel_sched::{ClosedError, Message};
+
+/// Calls a function when dropped.
+struct OnDrop<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+/// A guard whose destructor uses everything that a scheduler offers, and logs whether it is closed.
+fn meddling(world: &World) -> OnDrop<impl FnMut() + use<>> {
+    let world = world.clone();
+    OnDrop(move || {
+        let scheduler = &world.scheduler;
+        let soon = world.call_soon("added");
+        let timer = scheduler.call_later(Duration::ZERO, world.log.adding("set"));
+        scheduler.wake(rondel_sched::Token::from_bits(1));
+        let _ = scheduler.injector().send(Message::Call(Box::new(|| ())));
+        scheduler.receive();
+        scheduler.fire_timers();
+        let _ = scheduler.next_timer();
+        match (soon, timer) {
+            (Ok(_), Ok(timer)) => {
+                timer.cancel();
+                world.log.add("accepted");
+            }
+            (Err(ClosedError), Err(ClosedError)) => world.log.add("refused"),
+            mixed => panic!("{mixed:?}"),
+        }
+    })
+}
+
+#[test]
+fn cancel_drops_the_callback_at_once() -> Result<(), ClosedError> {
+    let world = World::new();
+    let (soon, timer) = (meddling(&world), meddling(&world));
+    let soon = world.scheduler.call_soon(move || drop(soon))?;
+    let timer = world
+        .scheduler
+        .call_later(Duration::from_secs(1), move || drop(timer))?;
+    soon.cancel();
+    world.saw("accepted");
+    timer.cancel();
+    world.saw("accepted accepted");
+    soon.cancel();
+    world.saw("accepted accepted");
+    Ok(())
+}
+
+#[test]
+fn close_drops_everything_and_destructors_are_refused() -> Result<(), ClosedError> {
+    let world = World::new();
+    for _ in 0..3 {
+        let (soon, timer) = (meddling(&world), meddling(&world));
+        world.scheduler.call_soon(move || drop(soon))?;
+        world
+            .scheduler
+            .call_later(Duration::ZERO, move || drop(timer))?;
+    }
+    world.scheduler.close();
+    world.saw("refused refused refused refused refused refused");
+    assert!(world.scheduler.is_closed());
+    assert_eq!(
+        (world.scheduler.ready_len(), world.scheduler.timer_len()),
+        (0, 0)
+    );
+    world.scheduler.close();
+    Ok(())
+}
+
+#[test]
+fn a_closed_scheduler_refuses_and_drops_outside_of_borrows() {
+    let world = World::new();
+    world.scheduler.close();
+    let guard = meddling(&world);
+    assert_eq!(
+        world.scheduler.call_soon(move || drop(guard)).unwrap_err(),
+        ClosedError
+    );
+    let guard = meddling(&world);
+    assert_eq!(
+        world
+            .scheduler
+            .call_at(Duration::ZERO, move || drop(guard))
+            .unwrap_err(),
+        ClosedError
+    );
+    world.saw("refused refused");
+    assert_eq!(
+        world
+            .scheduler
+            .injector()
+            .send(Message::Call(Box::new(|| ()))),
+        Err(ClosedError)
+    );
+    assert_eq!(ClosedError.to_string(), "the event loop is closed");
+}
+
+#[test]
+fn a_callback_closes_the_scheduler_it_runs_in() -> Result<(), ClosedError> {
+    let world = World::new();
+    let (inner, guard) = (world.clone(), meddling(&world));
+    world.scheduler.call_soon(move || inner.scheduler.close())?;
+    world.scheduler.call_soon(move || drop(guard))?;
+    assert_eq!(world.turn(), 1);
+    world.saw("refused");
+    Ok(())
+}
+
+#[test]
+fn what_a_panicking_callback_held_is_dropped_with_nothing_borrowed() -> Result<(), ClosedError> {
+    let world = World::new();
+    let guard = meddling(&world);
+    world.scheduler.call_soon(move || {
+        let _guard = guard;
+        std::panic::resume_unwind(Box::new("oops"));
+    })?;
+    world.call_soon("behind")?;
+    world.turn();
+    let text = world.log.text();
+    assert!(text.starts_with("accepted [destructors::"), "{text}");
+    assert!(text.ends_with("panicked: oops] behind"), "{text}");
+    Ok(())
+}
+
+#[test]
+fn swept_and_passed_timers_drop_their_contexts_outside_of_borrows() -> Result<(), ClosedError> {
+    thread_local!(static WORLD: RefCell<Option<World>> = const { RefCell::new(None) });
+
+    /// A value of a context variable must be `Send`, so it finds its world in a thread-local.
+    #[derive(Clone)]
+    struct Value;
+    impl Drop for Value {
+        fn drop(&mut self) {
+            let world = WORLD.with_borrow(Option::clone);
+            drop(world.map(|world| meddling(&world)));
+        }
+    }
+    static VALUE: ContextVar<Value> = ContextVar::new("value");
+
+    let world = World::new();
+    let cancelled_timer = |when| {
+        let context = Context::new();
+        drop(context.run(|| VALUE.set(Value)));
+        world
+            .scheduler
+            .call_at_in(&context, when, || ())
+            .unwrap()
+            .cancel();
+    };
+    cancelled_timer(Duration::ZERO);
+    cancelled_timer(Duration::ZERO);
+    WORLD.set(Some(world.clone()));
+    // The first is passed over by looking for the next timer, the second by firing.
+    assert_eq!(world.scheduler.next_timer(), None);
+    cancelled_timer(Duration::ZERO);
+    assert_eq!(world.scheduler.fire_timers(), 0);
+    for _ in 0..200 {
+        cancelled_timer(Duration::from_secs(1));
+    }
+    let dropped = world
+        .log
+        .text()
+        .split(' ')
+        .filter(|word| *word == "accepted")
+        .count();
+    assert!(dropped >= 3 + 100, "{dropped}");
+    WORLD.take();
+    Ok(())
+}
+
+#[test]
+fn a_scheduler_that_goes_takes_its_callbacks_with_it() -> Result<(), ClosedError> {
+    let alive = Rc::new(());
+    let world = World::new();
+    let World { scheduler, .. } = world;
+    for _ in 0..2 {
+        let (soon, timer) = (alive.clone(), alive.clone());
+        scheduler.call_soon(move || drop(soon))?;
+        scheduler.call_later(Duration::ZERO, move || drop(timer))?;
+    }
+    let injector = scheduler.injector();
+    drop(scheduler);
+    assert_eq!(Rc::strong_count(&alive), 1);
+    assert_eq!(
+        injector.send(Message::Call(Box::new(|| ()))),
+        Err(ClosedError)
+    );
+    Ok(())
+}

@@ -1,0 +1,286 @@
+//! Random operations on a scheduler and on a model of it that is too simple to be wrong: two `Vec`s, one of them kept sorted.
+
+use std::{
+    any::Any,
+    cell::{Cell, RefCell},
+    panic::resume_unwind,
+    rc::Rc,
+    time::Duration,
+};
+
+use proptest::{
+    prelude::*,
+    test_runner::{RngSeed, TestRunner},
+};
+use rondel_sched::{Handle, Host, Message, Runnable, Scheduler, Token, VirtualClock};
+
+/// Why scheduling cannot fail here.
+const OPEN: &str = "the scheduler is open";
+
+/// What is done to the scheduler; a failure shrinks to a short list of these.
+#[derive(Clone, Debug)]
+enum Operation {
+    CallSoon(Body),
+    CallAt {
+        when: u8,
+        body: Body,
+    },
+    /// Cancels one of the callbacks scheduled so far, counted from the last.
+    Cancel {
+        back: usize,
+    },
+    Wake(u8),
+    /// Wakes through the entrance for other threads.
+    Send(u8),
+    Advance(u8),
+    Turn,
+}
+
+/// What a callback does when it runs.
+#[derive(Clone, Copy, Debug)]
+enum Body {
+    Nothing,
+    CallSoon,
+    CallAt { when: u8 },
+    Cancel { back: usize },
+    Panic,
+}
+
+/// What was seen to happen; callbacks are numbered in the order of scheduling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Event {
+    Ran(usize),
+    Panicked,
+    Woken(u64),
+}
+
+fn bodies() -> impl Strategy<Value = Body> {
+    prop_oneof![
+        4 => Just(Body::Nothing),
+        2 => Just(Body::CallSoon),
+        2 => any::<u8>().prop_map(|when| Body::CallAt { when }),
+        2 => (0..8_usize).prop_map(|back| Body::Cancel { back }),
+        1 => Just(Body::Panic),
+    ]
+}
+
+fn operations() -> impl Strategy<Value = Operation> {
+    prop_oneof![
+        4 => bodies().prop_map(Operation::CallSoon),
+        // Few different times, so that many are equal; half of them are soon in the past.
+        6 => (any::<u8>(), bodies()).prop_map(|(when, body)| Operation::CallAt { when: when / 4, body }),
+        3 => (0..8_usize).prop_map(|back| Operation::Cancel { back }),
+        1 => any::<u8>().prop_map(Operation::Wake),
+        1 => any::<u8>().prop_map(Operation::Send),
+        1 => (0..4_u8).prop_map(Operation::Advance),
+        2 => Just(Operation::Turn),
+    ]
+}
+
+fn time(units: u64) -> Duration {
+    Duration::from_nanos(units)
+}
+
+/// The scheduler, and what its callbacks need.
+struct World {
+    scheduler: Scheduler,
+    clock: VirtualClock,
+    handles: RefCell<Vec<Handle>>,
+    events: RefCell<Vec<Event>>,
+}
+
+impl World {
+    fn new() -> Rc<Self> {
+        let clock = VirtualClock::new();
+        Rc::new(Self {
+            scheduler: Scheduler::new(Rc::new(clock.clone())),
+            clock,
+            handles: RefCell::default(),
+            events: RefCell::default(),
+        })
+    }
+
+    fn call(self: &Rc<Self>, when: Option<u8>, body: Body) {
+        let id = self.handles.borrow().len();
+        let world = Rc::clone(self);
+        let callback = move || {
+            world.events.borrow_mut().push(Event::Ran(id));
+            match body {
+                Body::Nothing => {}
+                Body::CallSoon => world.call(None, Body::Nothing),
+                Body::CallAt { when } => world.call(Some(when), Body::Nothing),
+                Body::Cancel { back } => world.cancel(back),
+                // Past the panic hook, which would print.
+                Body::Panic => resume_unwind(Box::new(id)),
+            }
+        };
+        let handle = match when {
+            None => self.scheduler.call_soon(callback).expect(OPEN),
+            Some(when) => (*self
+                .scheduler
+                .call_at(time(when.into()), callback)
+                .expect(OPEN))
+            .clone(),
+        };
+        self.handles.borrow_mut().push(handle);
+    }
+
+    fn cancel(&self, back: usize) {
+        let handles = self.handles.borrow();
+        if let Some(handle) = handles.iter().rev().nth(back) {
+            handle.cancel();
+        }
+    }
+
+    fn apply(self: &Rc<Self>, operation: &Operation) {
+        match *operation {
+            Operation::CallSoon(body) => self.call(None, body),
+            Operation::CallAt { when, body } => self.call(Some(when), body),
+            Operation::Cancel { back } => self.cancel(back),
+            Operation::Wake(bits) => self.scheduler.wake(Token::from_bits(bits.into())),
+            Operation::Send(bits) => {
+                let message = Message::Wake(Token::from_bits(bits.into()));
+                self.scheduler.injector().send(message).expect(OPEN);
+            }
+            Operation::Advance(by) => self.clock.advance(time(by.into())),
+            Operation::Turn => {
+                self.scheduler.receive();
+                self.scheduler.fire_timers();
+                self.scheduler.run_ready(&**self);
+            }
+        }
+    }
+}
+
+impl Host for World {
+    fn wake(&self, token: Token) {
+        self.events.borrow_mut().push(Event::Woken(token.to_bits()));
+    }
+
+    fn callback_panicked(&self, _: Rc<dyn Runnable>, _: Box<dyn Any + Send>) {
+        self.events.borrow_mut().push(Event::Panicked);
+    }
+}
+
+/// The model.
+#[derive(Default)]
+struct Model {
+    now: u64,
+    callbacks: Vec<(Body, Cancelled)>,
+    ready: Vec<Ready>,
+    sent: Vec<u8>,
+    /// (when, callback), sorted.
+    timers: Vec<(u64, usize)>,
+    events: Vec<Event>,
+}
+
+type Cancelled = bool;
+
+#[derive(Clone, Copy)]
+enum Ready {
+    Run(usize),
+    Wake(u8),
+}
+
+impl Model {
+    fn call(&mut self, when: Option<u8>, body: Body) {
+        let id = self.callbacks.len();
+        self.callbacks.push((body, false));
+        match when {
+            None => self.ready.push(Ready::Run(id)),
+            Some(when) => {
+                self.timers.push((when.into(), id));
+                self.timers.sort();
+            }
+        }
+    }
+
+    fn cancel(&mut self, back: usize) {
+        if let Some((_, cancelled)) = self.callbacks.iter_mut().rev().nth(back) {
+            *cancelled = true;
+        }
+        let callbacks = &self.callbacks;
+        self.timers.retain(|&(_, id)| !callbacks[id].1);
+    }
+
+    fn apply(&mut self, operation: &Operation) {
+        match *operation {
+            Operation::CallSoon(body) => self.call(None, body),
+            Operation::CallAt { when, body } => self.call(Some(when), body),
+            Operation::Cancel { back } => self.cancel(back),
+            Operation::Wake(bits) => self.ready.push(Ready::Wake(bits)),
+            Operation::Send(bits) => self.sent.push(bits),
+            Operation::Advance(by) => self.now += u64::from(by),
+            Operation::Turn => self.turn(),
+        }
+    }
+
+    fn turn(&mut self) {
+        self.ready.extend(self.sent.drain(..).map(Ready::Wake));
+        while self
+            .timers
+            .first()
+            .is_some_and(|&(when, _)| when <= self.now)
+        {
+            self.ready.push(Ready::Run(self.timers.remove(0).1));
+        }
+        let ready: Vec<_> = self.ready.drain(..).collect();
+        for ready in ready {
+            match ready {
+                Ready::Run(id) if self.callbacks[id].1 => {}
+                Ready::Run(id) => self.run(id),
+                Ready::Wake(bits) => self.events.push(Event::Woken(bits.into())),
+            }
+        }
+    }
+
+    fn run(&mut self, id: usize) {
+        self.events.push(Event::Ran(id));
+        match self.callbacks[id].0 {
+            Body::Nothing => {}
+            Body::CallSoon => self.call(None, Body::Nothing),
+            Body::CallAt { when } => self.call(Some(when), Body::Nothing),
+            Body::Cancel { back } => self.cancel(back),
+            Body::Panic => self.events.push(Event::Panicked),
+        }
+    }
+}
+
+/// 256 cases of 500 operations on average: 128,000 in all.
+#[test]
+fn the_scheduler_does_what_two_vecs_do() {
+    let config = ProptestConfig {
+        cases: 256,
+        rng_seed: RngSeed::Fixed(0x5eed),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    let sequences = prop::collection::vec(operations(), 0..=1000);
+    let operations_done = Cell::new(0);
+    TestRunner::new(config)
+        .run(&sequences, |sequence| {
+            operations_done.set(operations_done.get() + sequence.len());
+            let world = World::new();
+            let mut model = Model::default();
+            for operation in &sequence {
+                world.apply(operation);
+                model.apply(operation);
+                prop_assert_eq!(
+                    &*world.events.borrow(),
+                    &model.events,
+                    "after {:?}",
+                    operation
+                );
+                prop_assert_eq!(world.scheduler.ready_len(), model.ready.len());
+                let next = model.timers.first().map(|&(when, _)| time(when));
+                prop_assert_eq!(world.scheduler.next_timer(), next);
+            }
+            world.handles.borrow_mut().clear();
+            world.scheduler.close();
+            prop_assert_eq!(Rc::strong_count(&world), 1, "every callback was dropped");
+            Ok(())
+        })
+        .unwrap();
+    let done = operations_done.get();
+    assert!(done >= 100_000, "{done}");
+}
