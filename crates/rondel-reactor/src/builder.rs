@@ -1,0 +1,100 @@
+//! The choices that a loop is made with.
+//!
+//! Nothing here can be changed later.
+
+use std::{fmt, io, rc::Rc};
+
+use rondel_sched::{Clock, MonotonicClock};
+
+use crate::{Backend, EventLoop};
+
+/// What [`EventLoop::builder`] gives: the choices for a new loop.
+///
+/// # Examples
+///
+/// A loop whose timers cost no time:
+///
+/// ```
+/// use std::time::Duration;
+/// use rondel_reactor::{EventLoop, get_running_loop};
+/// use rondel_sched::VirtualClock;
+///
+/// let event_loop = EventLoop::builder().clock(VirtualClock::new()).build()?;
+/// event_loop.call_later(Duration::from_secs(3600), || {
+///     get_running_loop().expect("this is its callback").stop();
+/// })?;
+/// event_loop.run_forever()?;
+/// assert_eq!(event_loop.time(), Duration::from_secs(3600));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct Builder {
+    pub(crate) clock: Rc<dyn Clock>,
+    pub(crate) backend: Backend,
+    pub(crate) interruptible: bool,
+    pub(crate) jump_past_io: bool,
+}
+
+impl Builder {
+    pub(crate) fn new() -> Self {
+        Self {
+            clock: Rc::new(MonotonicClock::new()),
+            backend: Backend::Default,
+            interruptible: true,
+            jump_past_io: false,
+        }
+    }
+
+    /// Sets the clock; the default is a [`MonotonicClock`].
+    pub fn clock(self, clock: impl Clock + 'static) -> Self {
+        Self {
+            clock: Rc::new(clock),
+            ..self
+        }
+    }
+
+    /// Sets how the loop waits for descriptors.
+    pub fn backend(self, backend: Backend) -> Self {
+        Self { backend, ..self }
+    }
+
+    /// Sets whether Ctrl-C ends [`EventLoop::run_forever`] with an error; the default is that it does.
+    ///
+    /// An embedder that has its own way with SIGINT switches it off: the loop then leaves the signal alone.
+    pub fn interruptible(self, interruptible: bool) -> Self {
+        Self {
+            interruptible,
+            ..self
+        }
+    }
+
+    /// Sets whether a virtual clock may jump to the next timer although descriptors are watched, when none of them is ready at that moment.
+    ///
+    /// By default it may not: the loop waits for the descriptors, because what they will bring is not on the clock.
+    /// A test that keeps a listener open beside its timers switches it on.
+    pub fn jump_past_io(self, jump_past_io: bool) -> Self {
+        Self {
+            jump_past_io,
+            ..self
+        }
+    }
+
+    /// Makes the loop.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says when it gives no descriptor for the selector.
+    pub fn build(self) -> io::Result<EventLoop> {
+        EventLoop::from_builder(self)
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("backend", &self.backend)
+            .field("interruptible", &self.interruptible)
+            .field("jump_past_io", &self.jump_past_io)
+            .finish_non_exhaustive()
+    }
+}

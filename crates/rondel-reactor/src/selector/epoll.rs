@@ -1,0 +1,149 @@
+//! Linux: epoll, woken through an eventfd.
+//!
+//! The eventfd is watched edge-triggered and never read: every write to it is an event, and its counter of 64 bits does not overflow.
+//!
+//! epoll counts its timeout in milliseconds until Linux 5.11 brought `epoll_pwait2`, which a seccomp filter may still answer by killing the process.
+//! `ppoll` has counted in nanoseconds since 2.6.16, and an epoll descriptor can itself be polled, so a wait with a timeout sleeps there and then collects.
+
+use std::{
+    cell::RefCell,
+    io,
+    os::fd::{AsFd, OwnedFd, RawFd},
+    rc::Rc,
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use rustix::{
+    buffer::spare_capacity,
+    event::{EventfdFlags, PollFd, PollFlags, epoll, eventfd, poll},
+    io::Errno,
+    time::Timespec,
+};
+
+use super::{Event, Interest, Notify, Selector};
+
+/// How many events one wait collects; the others stay ready for the next.
+const CAPACITY: usize = 256;
+
+/// The key of the eventfd; no descriptor has a negative number.
+const NOTIFIER: u64 = u64::MAX;
+
+pub(crate) struct Epoll {
+    epoll: OwnedFd,
+    notifier: Arc<Eventfd>,
+    collected: RefCell<Vec<epoll::Event>>,
+}
+
+/// The end of the selector that other threads hold, weakly.
+struct Eventfd(OwnedFd);
+
+impl Epoll {
+    pub(crate) fn new() -> io::Result<Self> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let notifier = Eventfd(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
+        let edge_triggered = epoll::EventFlags::IN | epoll::EventFlags::ET;
+        epoll::add(
+            &epoll,
+            &notifier.0,
+            epoll::EventData::new_u64(NOTIFIER),
+            edge_triggered,
+        )?;
+        Ok(Self {
+            epoll,
+            notifier: Arc::new(notifier),
+            collected: RefCell::new(Vec::with_capacity(CAPACITY)),
+        })
+    }
+
+    /// Sleeps until there is something to collect or the timeout is over.
+    fn sleep(&self, timeout: Duration) -> Result<(), Errno> {
+        // A time that does not fit is as good as none.
+        let timeout = Timespec::try_from(timeout).ok();
+        poll(
+            &mut [PollFd::new(&self.epoll, PollFlags::IN)],
+            timeout.as_ref(),
+        )
+        .map(drop)
+    }
+
+    fn collect(&self, timeout: Option<&Timespec>, events: &mut Vec<Event>) -> Result<(), Errno> {
+        let mut collected = self.collected.borrow_mut();
+        collected.clear();
+        epoll::wait(&self.epoll, spare_capacity(&mut collected), timeout)?;
+        events.extend(collected.iter().filter_map(event));
+        Ok(())
+    }
+}
+
+impl Selector for Epoll {
+    fn register(&self, fd: RawFd, source: &Rc<dyn AsFd>, interest: Interest) -> io::Result<()> {
+        Ok(epoll::add(&self.epoll, source, data(fd), flags(interest))?)
+    }
+
+    fn modify(&self, fd: RawFd, source: &Rc<dyn AsFd>, interest: Interest) -> io::Result<()> {
+        Ok(epoll::modify(
+            &self.epoll,
+            source,
+            data(fd),
+            flags(interest),
+        )?)
+    }
+
+    fn unregister(&self, _: RawFd, source: &Rc<dyn AsFd>) {
+        // What epoll does not know needs no deleting.
+        let _ = epoll::delete(&self.epoll, source);
+    }
+
+    fn wait(&self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {
+        let outcome = match timeout {
+            None => self.collect(None, events),
+            Some(Duration::ZERO) => self.collect(Some(&Timespec::default()), events),
+            Some(timeout) => self
+                .sleep(timeout)
+                .and_then(|()| self.collect(Some(&Timespec::default()), events)),
+        };
+        match outcome {
+            Ok(()) | Err(Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn notifier(&self) -> Weak<dyn Notify> {
+        let notifier: Arc<dyn Notify> = self.notifier.clone();
+        Arc::downgrade(&notifier)
+    }
+}
+
+impl Notify for Eventfd {
+    fn notify(&self) {
+        // It fails only when the counter is full, and then the selector has been notified.
+        let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
+    }
+}
+
+fn data(fd: RawFd) -> epoll::EventData {
+    // Descriptors are never negative, so nothing is lost and none of them is `NOTIFIER`.
+    epoll::EventData::new_u64(fd as u64)
+}
+
+fn flags(interest: Interest) -> epoll::EventFlags {
+    let mut flags = epoll::EventFlags::empty();
+    flags.set(epoll::EventFlags::IN, interest.readable);
+    flags.set(epoll::EventFlags::OUT, interest.writable);
+    flags
+}
+
+/// None for the notifier.
+fn event(event: &epoll::Event) -> Option<Event> {
+    let fd = RawFd::try_from(event.data.u64()).ok()?;
+    // As the `selectors` module has it: whatever is not plainly the one counts as the other, a hang-up and an error as both.
+    let flags = event.flags;
+    let readable = flags.intersects(!epoll::EventFlags::OUT);
+    let writable = flags.intersects(!epoll::EventFlags::IN);
+    Some(Event {
+        fd,
+        readable,
+        writable,
+    })
+}

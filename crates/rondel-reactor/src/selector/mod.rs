@@ -1,0 +1,93 @@
+//! Waiting for descriptors: the contract that every backend fulfils.
+//!
+//! A selector knows which descriptors are watched for what, and nothing of callbacks: [`watchers`](crate::watchers) does.
+//!
+//! # The contract
+//!
+//! - Level-triggered: a descriptor is reported by every wait for as long as it is ready.
+//! - Descriptors are named by their number in events. A hang-up or an error counts as ready for whatever the descriptor is watched for.
+//! - A wait returns early for no reason at all if it likes, but a wait that ran into its timeout has not ended before it, to the nanosecond: who waits for
+//!   a timer asks the clock again in any case.
+//! - A signal that interrupts a wait ends it without events and without an error.
+//! - A notification ends the current wait, or else the next one; any number of them count as one.
+//! - Whoever registers a descriptor keeps `source` until it is unregistered.
+//!
+//! # asyncio
+//!
+//! The `selectors` module.
+
+#[cfg(target_os = "linux")]
+mod epoll;
+mod polling;
+
+use std::{
+    io,
+    os::fd::{AsFd, RawFd},
+    rc::Rc,
+    sync::Weak,
+    time::Duration,
+};
+
+/// How a loop waits for descriptors.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Backend {
+    /// The best that the platform has: epoll on Linux, the `polling` crate elsewhere.
+    #[default]
+    Default,
+    /// Linux's epoll, woken through an eventfd.
+    #[cfg(target_os = "linux")]
+    Epoll,
+    /// The `polling` crate: kqueue, event ports, poll, or epoll.
+    Polling,
+}
+
+impl Backend {
+    pub(crate) fn open(self) -> io::Result<Rc<dyn Selector>> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Default | Self::Epoll => Ok(Rc::new(epoll::Epoll::new()?)),
+            #[cfg(not(target_os = "linux"))]
+            Self::Default => Self::Polling.open(),
+            Self::Polling => Ok(Rc::new(polling::Polling::new()?)),
+        }
+    }
+}
+
+/// What a descriptor is watched for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Interest {
+    pub(crate) readable: bool,
+    pub(crate) writable: bool,
+}
+
+/// A descriptor is ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Event {
+    pub(crate) fd: RawFd,
+    pub(crate) readable: bool,
+    pub(crate) writable: bool,
+}
+
+/// See the [contract](self).
+pub(crate) trait Selector {
+    /// Begins to watch a descriptor that is not watched yet.
+    fn register(&self, fd: RawFd, source: &Rc<dyn AsFd>, interest: Interest) -> io::Result<()>;
+
+    /// Changes what a watched descriptor is watched for, and who keeps it open.
+    fn modify(&self, fd: RawFd, source: &Rc<dyn AsFd>, interest: Interest) -> io::Result<()>;
+
+    /// Ends watching; a descriptor that is not watched is no error.
+    fn unregister(&self, fd: RawFd, source: &Rc<dyn AsFd>);
+
+    /// Waits until a watched descriptor is ready, a notification comes or `timeout` is over, and adds what is ready to `events`.
+    fn wait(&self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()>;
+
+    /// What other threads notify; it is gone when the selector is.
+    fn notifier(&self) -> Weak<dyn Notify>;
+}
+
+/// Ends the wait of a selector, from any thread.
+pub(crate) trait Notify: Send + Sync {
+    fn notify(&self);
+}
