@@ -1,0 +1,282 @@
+//! Awaiting a future: the leaf at which a coroutine is suspended.
+//!
+//! It registers who waits and returns what came; who is woken when is the future's list, and what a cancellation does, `cancel`.
+//!
+//! # Invariants
+//! - I1: A leaf that is registered stands in its future's list once, and in the waiters of the task that polled it once; when
+//!   it is dropped it leaves both. Once the future is done there is nothing to leave: the list is empty, and the task's next
+//!   step forgets the waiter.
+//! - I2: An error that is to be thrown is returned by the first leaf that is polled, also by one whose future is done. If that
+//!   future was cancelled itself, its own error is the one returned.
+//!
+//! # asyncio
+//! `Future.__await__`, and of `Task.__step` the part that looks at what was yielded: a future of another loop and a task that
+//! awaits itself are told to the coroutine one iteration later.
+
+use std::fmt;
+use std::future::IntoFuture;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use rondel_future::CancelledError;
+use rondel_sched::Token;
+
+use crate::callback::{Callback, ForeignWaker};
+use crate::cell::AnyFuture;
+use crate::core::Core;
+use crate::exception::{Exception, Result};
+use crate::future::Future;
+use crate::opaque;
+use crate::running;
+use crate::task::Task;
+use crate::waker;
+
+/// A leaf without the type of its value.
+struct Leaf {
+    future: AnyFuture,
+    registered: Registered,
+}
+
+enum Registered {
+    No,
+    /// As a task of the same loop.
+    Step(Token),
+    /// With another executor's waker, or that of a combinator; the task is the one that was stepped when it was polled.
+    Waker {
+        waker: Rc<ForeignWaker>,
+        task: Option<Token>,
+    },
+    /// Not at all: this cannot be awaited here, as the next poll says.
+    Refused(Exception),
+}
+
+impl Leaf {
+    fn new(future: AnyFuture) -> Self {
+        Self {
+            future,
+            registered: Registered::No,
+        }
+    }
+
+    /// Ready when the value is in the future's slot.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        let core = self.future.core();
+        if core.take_throw() {
+            let error = thrown(core, &self.future);
+            self.deregister();
+            return Poll::Ready(Err(error));
+        }
+        if let Some(outcome) = self.future.outcome() {
+            self.registered = Registered::No;
+            return Poll::Ready(outcome);
+        }
+        if let Registered::Refused(error) = &self.registered {
+            return Poll::Ready(Err(error.clone()));
+        }
+        match waker::token(cx.waker()) {
+            Some(token) if core.is_current(token) => self.register_task(token, cx),
+            _ => self.register_waker(cx),
+        }
+        Poll::Pending
+    }
+
+    fn register_task(&mut self, token: Token, cx: &Context<'_>) {
+        if matches!(self.registered, Registered::Step(before) if before == token) {
+            return;
+        }
+        self.deregister();
+        let Some(task) = self.future.core().task(token) else {
+            return;
+        };
+        if task.ptr_eq(&self.future) {
+            return self.refuse(format!("task cannot await on itself: {task:?}"), cx);
+        }
+        // It is pending, so nothing is scheduled that could be refused.
+        let _ = self.future.add_callback(Callback::Step(token));
+        if let Some(state) = task.task_state() {
+            state.add_waiter(self.future.clone());
+        }
+        self.registered = Registered::Step(token);
+    }
+
+    fn register_waker(&mut self, cx: &Context<'_>) {
+        let core = self.future.core();
+        let task = match running::core() {
+            Some(running) if Rc::ptr_eq(&running, core) => core.current_task(),
+            Some(running) => match running.current_task() {
+                Some(task) => {
+                    let text = format!(
+                        "task {task:?} got future {:?} attached to a different loop",
+                        self.future
+                    );
+                    return self.refuse(text, cx);
+                }
+                None => None,
+            },
+            None => None,
+        };
+        let state = task.as_ref().and_then(AnyFuture::task_state);
+        let token = state.map(|state| state.token);
+        if let Registered::Waker { waker, task } = &self.registered
+            && *task == token
+        {
+            return waker.update(cx.waker());
+        }
+        self.deregister();
+        let waker = ForeignWaker::new(cx.waker().clone());
+        // As above: it is pending.
+        let _ = self.future.add_callback(Callback::Done(waker.clone()));
+        if let Some(state) = state {
+            state.add_waiter(self.future.clone());
+        }
+        self.registered = Registered::Waker { waker, task: token };
+    }
+
+    fn refuse(&mut self, message: String, cx: &Context<'_>) {
+        self.registered = Registered::Refused(Exception::runtime(message));
+        cx.waker().wake_by_ref();
+    }
+
+    fn deregister(&mut self) {
+        let task = match std::mem::replace(&mut self.registered, Registered::No) {
+            Registered::No | Registered::Refused(_) => return,
+            Registered::Step(token) => {
+                self.future.remove_callback(
+                    |callback| matches!(callback, Callback::Step(other) if *other == token),
+                );
+                Some(token)
+            }
+            Registered::Waker { waker, task } => {
+                self.future.remove_callback(|callback| callback.is(&waker));
+                task
+            }
+        };
+        let task = task.and_then(|token| self.future.core().task(token));
+        if let Some(state) = task.as_ref().and_then(AnyFuture::task_state) {
+            state.remove_waiter(&self.future);
+        }
+    }
+}
+
+impl Drop for Leaf {
+    fn drop(&mut self) {
+        self.deregister();
+    }
+}
+
+/// The error for the coroutine that waits for `future` (I2).
+fn thrown(core: &Core, future: &AnyFuture) -> Exception {
+    match future.outcome() {
+        Some(Err(exception)) if exception.is_cancelled() => exception,
+        _ => cancelled_error_of_current_task(core),
+    }
+}
+
+/// The error that a task's `cancel(msg)` has ordered for the coroutine that is being stepped.
+pub(crate) fn cancelled_error_of_current_task(core: &Core) -> Exception {
+    let task = core.current_task();
+    let state = task.as_ref().and_then(AnyFuture::task_state);
+    Exception::new(CancelledError::from_message(
+        state.and_then(|state| state.cancel_message()),
+    ))
+}
+
+/// Awaits a future: what `.await` on a [`Future`] or [`Task`] makes of it.
+///
+/// The outcome is a clone of the value, or the value itself if this is the last handle of the future.
+pub struct Awaiter<T: 'static> {
+    leaf: Leaf,
+    _value: PhantomData<fn() -> T>,
+}
+
+impl<T> Awaiter<T> {
+    fn new(future: AnyFuture) -> Self {
+        Self {
+            leaf: Leaf::new(future),
+            _value: PhantomData,
+        }
+    }
+}
+
+impl<T: Clone> core::future::Future for Awaiter<T> {
+    type Output = Result<T>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
+        ready!(self.leaf.poll(cx))?;
+        Poll::Ready(opaque::clone_value(&self.leaf.future))
+    }
+}
+
+impl<T> fmt::Debug for Awaiter<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Awaiter").field(&self.leaf.future).finish()
+    }
+}
+
+/// Awaits a future and moves its value out: what [`Future::take`] gives.
+pub struct Take<T: 'static> {
+    leaf: Leaf,
+    _value: PhantomData<fn() -> T>,
+}
+
+impl<T> Take<T> {
+    pub(crate) fn new(future: AnyFuture) -> Self {
+        Self {
+            leaf: Leaf::new(future),
+            _value: PhantomData,
+        }
+    }
+}
+
+impl<T> core::future::Future for Take<T> {
+    type Output = Result<T>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
+        ready!(self.leaf.poll(cx))?;
+        Poll::Ready(opaque::take_value(&self.leaf.future))
+    }
+}
+
+impl<T> fmt::Debug for Take<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Take").field(&self.leaf.future).finish()
+    }
+}
+
+impl<T: Clone + 'static> IntoFuture for Future<T> {
+    type Output = Result<T>;
+    type IntoFuture = Awaiter<T>;
+
+    fn into_future(self) -> Awaiter<T> {
+        Awaiter::new(self.into_any())
+    }
+}
+
+impl<T: Clone + 'static> IntoFuture for &Future<T> {
+    type Output = Result<T>;
+    type IntoFuture = Awaiter<T>;
+
+    fn into_future(self) -> Awaiter<T> {
+        self.clone().into_future()
+    }
+}
+
+impl<T: Clone + 'static> IntoFuture for Task<T> {
+    type Output = Result<T>;
+    type IntoFuture = Awaiter<T>;
+
+    fn into_future(self) -> Awaiter<T> {
+        Future::from(self).into_future()
+    }
+}
+
+impl<T: Clone + 'static> IntoFuture for &Task<T> {
+    type Output = Result<T>;
+    type IntoFuture = Awaiter<T>;
+
+    fn into_future(self) -> Awaiter<T> {
+        Future::from(self.clone()).into_future()
+    }
+}

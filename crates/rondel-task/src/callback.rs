@@ -1,0 +1,235 @@
+//! What waits for a future: tasks to be stepped, wakers of other executors, done callbacks of users.
+//!
+//! The list itself, and its order, is `rondel-future`'s.
+//!
+//! # Invariants
+//! - I1: A callback that waits for a future does not hold that future; it gets it when the future is done. So no
+//!   future -> callback -> future cycle keeps memory.
+//! - I2: Callbacks run in the order in which they were scheduled, so what was bound first is run first.
+//!
+//! # asyncio
+//! The pairs of callback and context in `Future._callbacks`. A waiting task stands in the same list there, as `__wakeup`.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::fmt;
+use std::marker::PhantomData;
+use std::panic::Location;
+use std::rc::Rc;
+use std::task::Waker;
+
+use rondel_context::Context;
+use rondel_sched::{ClosedError, Runnable, Token};
+
+use crate::cell::AnyFuture;
+use crate::future::Future;
+use crate::repr::{FromFn, function_name};
+
+/// One callback in a future's list.
+pub(crate) enum Callback {
+    /// The task with this token waits: it is to be stepped.
+    Step(Token),
+    /// Anything else.
+    Done(Rc<dyn DoneCallback>),
+}
+
+/// Something that hears of a future's end.
+pub(crate) trait DoneCallback {
+    /// The future is done: take a place in the ready queue.
+    fn schedule(self: Rc<Self>, future: &AnyFuture) -> Result<(), ClosedError>;
+
+    /// Where it comes from, for a future's `repr`.
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
+}
+
+impl Callback {
+    pub(crate) fn schedule(self, future: &AnyFuture) -> Result<(), ClosedError> {
+        match self {
+            Self::Step(token) => {
+                // The tasks of a loop that is closed are gone, and a stale token wakes nobody.
+                future.core().schedule(token);
+                Ok(())
+            }
+            Self::Done(callback) => callback.schedule(future),
+        }
+    }
+
+    /// Where it comes from, for a future's `repr`.
+    pub(crate) fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Step(_) => f.write_str("Task.wakeup()"),
+            Self::Done(callback) => callback.describe(f),
+        }
+    }
+
+    /// True if this is that very callback object.
+    pub(crate) fn is<D: DoneCallback + ?Sized>(&self, callback: &Rc<D>) -> bool {
+        match self {
+            Self::Step(_) => false,
+            Self::Done(own) => std::ptr::addr_eq(Rc::as_ptr(own), Rc::as_ptr(callback)),
+        }
+    }
+}
+
+/// A waker that is not of our own making; it is woken on the spot, at its place among the callbacks.
+pub(crate) struct ForeignWaker(Cell<Option<Waker>>);
+
+impl ForeignWaker {
+    pub(crate) fn new(waker: Waker) -> Rc<Self> {
+        Rc::new(Self(Cell::new(Some(waker))))
+    }
+
+    /// Exchanges the waker for `waker` if they wake different tasks.
+    pub(crate) fn update(&self, waker: &Waker) {
+        let current = self.0.take();
+        let same = current
+            .as_ref()
+            .is_some_and(|current| current.will_wake(waker));
+        // Back in its place before the other is cloned: cloning a waker may run anything.
+        self.0.set(current);
+        if !same {
+            let before = self.0.replace(Some(waker.clone()));
+            drop(before);
+        }
+    }
+}
+
+impl DoneCallback for ForeignWaker {
+    fn schedule(self: Rc<Self>, _: &AnyFuture) -> Result<(), ClosedError> {
+        if let Some(waker) = self.0.take() {
+            waker.wake();
+        }
+        Ok(())
+    }
+
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Waker::wake()")
+    }
+}
+
+/// A done callback of the user, with the context it runs in and the futures that are done and wait for it to run.
+struct UserCallback<T, F> {
+    function: Cell<Option<F>>,
+    context: Cell<Option<Context>>,
+    done: RefCell<VecDeque<AnyFuture>>,
+    added_at: &'static Location<'static>,
+    _value: PhantomData<fn(T)>,
+}
+
+impl<T: 'static, F: FnMut(&Future<T>) + 'static> DoneCallback for UserCallback<T, F> {
+    fn schedule(self: Rc<Self>, future: &AnyFuture) -> Result<(), ClosedError> {
+        self.done.borrow_mut().push_back(future.clone());
+        let scheduled = future.core().scheduler().schedule(self.clone());
+        if scheduled.is_err() {
+            let unheard = self.done.borrow_mut().pop_back();
+            drop(unheard);
+        }
+        scheduled
+    }
+
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Runnable::describe(self, f)
+    }
+}
+
+impl<T: 'static, F: FnMut(&Future<T>) + 'static> Runnable for UserCallback<T, F> {
+    fn run(self: Rc<Self>) {
+        let future = self.done.borrow_mut().pop_front();
+        let (Some(future), Some(function)) = (future, self.function.take()) else {
+            return;
+        };
+        let mut call = PutBack {
+            cell: &self.function,
+            function: Some(function),
+        };
+        let mut context = self.context.take();
+        // A clone keeps the context in its place should the callback panic.
+        self.context.set(context.clone());
+        rondel_context::run_in(&mut context, || call.call(&Future::from_any(future)));
+        self.context.set(context);
+    }
+
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = function_name(std::any::type_name::<F>());
+        write!(
+            f,
+            "{name}() at {}:{}",
+            self.added_at.file(),
+            self.added_at.line()
+        )
+    }
+}
+
+/// Holds the function while it runs and puts it back afterwards, also after a panic, so that it can be called again.
+struct PutBack<'a, F> {
+    cell: &'a Cell<Option<F>>,
+    function: Option<F>,
+}
+
+impl<F> PutBack<'_, F> {
+    fn call<T: 'static>(&mut self, future: &Future<T>)
+    where
+        F: FnMut(&Future<T>),
+    {
+        if let Some(function) = &mut self.function {
+            function(future);
+        }
+    }
+}
+
+impl<F> Drop for PutBack<'_, F> {
+    fn drop(&mut self) {
+        self.cell.set(self.function.take());
+    }
+}
+
+/// Names a done callback: what [`Future::add_done_callback`] returns and [`Future::remove_done_callback`] takes.
+///
+/// The same callback may be added again, to the same future or to others, with [`Future::add_callback_again`].
+pub struct CallbackKey<T: 'static> {
+    callback: Rc<dyn DoneCallback>,
+    _value: PhantomData<fn(T)>,
+}
+
+impl<T: 'static> CallbackKey<T> {
+    pub(crate) fn new(
+        function: impl FnMut(&Future<T>) + 'static,
+        context: Option<Context>,
+        added_at: &'static Location<'static>,
+    ) -> Self {
+        Self {
+            callback: Rc::new(UserCallback {
+                function: Cell::new(Some(function)),
+                context: Cell::new(context),
+                done: RefCell::default(),
+                added_at,
+                _value: PhantomData,
+            }),
+            _value: PhantomData,
+        }
+    }
+
+    pub(crate) fn callback(&self) -> Callback {
+        Callback::Done(self.callback.clone())
+    }
+
+    pub(crate) fn names(&self, callback: &Callback) -> bool {
+        callback.is(&self.callback)
+    }
+}
+
+impl<T> Clone for CallbackKey<T> {
+    fn clone(&self) -> Self {
+        Self {
+            callback: self.callback.clone(),
+            _value: PhantomData,
+        }
+    }
+}
+
+impl<T> fmt::Debug for CallbackKey<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let source = FromFn(|f: &mut fmt::Formatter<'_>| self.callback.describe(f));
+        f.debug_tuple("CallbackKey").field(&source).finish()
+    }
+}

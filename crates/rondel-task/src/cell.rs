@@ -1,0 +1,327 @@
+//! `AnyFuture`: a future, a task or a gather of whatever value type, as one shared object with a common header.
+//!
+//! It holds the state and hands callbacks to the loop. What a task has beyond that is in `task_state`, what the value is only
+//! `body` knows, and `Future<T>` and `Task<T>` are its typed faces.
+//!
+//! # Invariants
+//! - I1: A state changes in `rondel-future`'s `Completion` alone, and what a change gives to be called goes to the loop at once.
+//! - I2: No borrow of `completion` is held while code of the user runs: clones, drops, wakers and callbacks come after it.
+//!
+//! # asyncio
+//! The fields of `asyncio.Future`. The report "exception was never retrieved" comes from the drop, as there from `__del__`.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use rondel_future::{
+    AddCallback, Callbacks, Cancel, CancelledError, Completion, InvalidStateError, Outcome, State,
+};
+use rondel_reactor::ExceptionContext;
+use rondel_sched::ClosedError;
+
+use crate::callback::Callback;
+use crate::core::Core;
+use crate::exception::{Exception, Result};
+use crate::gather::GatherState;
+use crate::repr::{FromFn, Snapshot};
+use crate::task_state::TaskState;
+
+/// The part that depends on the type of the value and of the coroutine, and that the header reaches through a vtable.
+pub(crate) trait Body: 'static {
+    /// What this future is beyond a plain one.
+    fn kind(&self) -> Kind<'_>;
+
+    /// The [`Slot`](crate::body::Slot) that keeps the value.
+    fn slot(&self) -> &dyn Any;
+
+    /// Polls a task's coroutine; a value that it gives is in the slot afterwards.
+    fn poll(&self, _: &mut Context<'_>) -> Poll<Result<()>> {
+        Poll::Pending
+    }
+
+    /// Drops a task's coroutine; false if it is being polled right now.
+    fn drop_coroutine(&self) -> bool {
+        true
+    }
+
+    /// Drops the value, if there is one.
+    fn drop_value(&self);
+
+    /// The type name of a task's coroutine.
+    fn coroutine_name(&self) -> &'static str {
+        ""
+    }
+}
+
+/// What a future is beyond a plain one.
+#[derive(Clone, Copy)]
+pub(crate) enum Kind<'a> {
+    Plain,
+    Task(&'a TaskState),
+    Gather(&'a GatherState),
+}
+
+/// One allocation: what all futures have, then the body.
+pub(crate) struct Inner<B: Body + ?Sized> {
+    completion: RefCell<Completion<Callback, Exception>>,
+    core: Rc<Core>,
+    pub(crate) body: B,
+}
+
+impl<B: Body + ?Sized> Drop for Inner<B> {
+    fn drop(&mut self) {
+        let Some(exception) = self.completion.get_mut().unretrieved().cloned() else {
+            return;
+        };
+        self.completion.get_mut().retrieve();
+        let class = match self.body.kind() {
+            Kind::Task(_) => "Task",
+            Kind::Plain | Kind::Gather(_) => "Future",
+        };
+        let snapshot = Snapshot::of(self.completion.get_mut());
+        let text = FromFn(|f: &mut fmt::Formatter<'_>| snapshot.fmt(f, &self.body, None, 0));
+        let context = ExceptionContext::new(format!("{class} exception was never retrieved"))
+            .with_exception(exception.into_shared())
+            .with_subject("future", text.to_string());
+        self.core.reactor().call_exception_handler(&context);
+    }
+}
+
+/// A shared, untyped handle. Clones are the same future.
+#[derive(Clone)]
+pub(crate) struct AnyFuture(Rc<Inner<dyn Body>>);
+
+/// A handle that does not keep the future alive.
+pub(crate) type WeakFuture = Weak<Inner<dyn Body>>;
+
+impl AnyFuture {
+    pub(crate) fn new(core: Rc<Core>, body: impl Body) -> Self {
+        Self(Self::inner(core, body))
+    }
+
+    /// As `new`, for whoever needs the body's type once more.
+    pub(crate) fn inner<B: Body>(core: Rc<Core>, body: B) -> Rc<Inner<B>> {
+        Rc::new(Inner {
+            completion: RefCell::new(Completion::new()),
+            core,
+            body,
+        })
+    }
+
+    pub(crate) fn from_inner<B: Body>(inner: Rc<Inner<B>>) -> Self {
+        Self(inner)
+    }
+
+    pub(crate) fn upgrade(weak: &WeakFuture) -> Option<Self> {
+        weak.upgrade().map(Self)
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakFuture {
+        Rc::downgrade(&self.0)
+    }
+
+    #[inline]
+    pub(crate) fn core(&self) -> &Rc<Core> {
+        &self.0.core
+    }
+
+    pub(crate) fn body(&self) -> &dyn Body {
+        &self.0.body
+    }
+
+    pub(crate) fn kind(&self) -> Kind<'_> {
+        self.0.body.kind()
+    }
+
+    /// What this future has as a task; `None` for a future that is none.
+    pub(crate) fn task_state(&self) -> Option<&TaskState> {
+        match self.kind() {
+            Kind::Task(state) => Some(state),
+            Kind::Plain | Kind::Gather(_) => None,
+        }
+    }
+
+    pub(crate) fn ptr_eq(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Where it is: what tells one future from another.
+    pub(crate) fn address(&self) -> usize {
+        Rc::as_ptr(&self.0).addr()
+    }
+
+    /// True if no other handle could read the value later.
+    pub(crate) fn is_last_handle(&self) -> bool {
+        Rc::strong_count(&self.0) == 1
+    }
+
+    // --- looking ---------------------------------------------------------------------------
+
+    #[inline]
+    pub(crate) fn done(&self) -> bool {
+        self.0.completion.borrow().done()
+    }
+
+    pub(crate) fn state(&self) -> State {
+        self.0.completion.borrow().state()
+    }
+
+    pub(crate) fn cancelled(&self) -> bool {
+        self.0.completion.borrow().cancelled()
+    }
+
+    /// Waits for the value, or says why there is none; marks an exception as retrieved.
+    ///
+    /// `None` while pending, `Some(Ok(()))` when the value is in the slot.
+    pub(crate) fn outcome(&self) -> Option<Result<()>> {
+        let mut completion = self.0.completion.borrow_mut();
+        let outcome = match completion.outcome() {
+            Outcome::Pending => return None,
+            Outcome::Value => return Some(Ok(())),
+            Outcome::Exception(exception) => Some(exception.clone()),
+            Outcome::Cancelled => None,
+        };
+        completion.retrieve();
+        Some(Err(match outcome {
+            Some(exception) => exception,
+            None => Exception::new(completion.cancelled_error()),
+        }))
+    }
+
+    /// The exception it has finished with, if it has; marks it as retrieved. `None` also when cancelled.
+    pub(crate) fn exception(&self) -> Option<Exception> {
+        let mut completion = self.0.completion.borrow_mut();
+        completion.retrieve();
+        match completion.outcome() {
+            Outcome::Exception(exception) => Some(exception.clone()),
+            Outcome::Pending | Outcome::Cancelled | Outcome::Value => None,
+        }
+    }
+
+    /// Nothing is to be reported of this future any more.
+    pub(crate) fn retrieve(&self) {
+        self.0.completion.borrow_mut().retrieve();
+    }
+
+    /// The error that stands for this future's cancellation (CPython's `_make_cancelled_error`).
+    pub(crate) fn cancelled_error(&self) -> CancelledError {
+        let mut completion = self.0.completion.borrow_mut();
+        match self.kind() {
+            Kind::Task(state) if !completion.cancelled() => {
+                CancelledError::from_message(state.cancel_message())
+            }
+            Kind::Plain | Kind::Gather(_) | Kind::Task(_) => completion.cancelled_error(),
+        }
+    }
+
+    /// The message of the `cancel(msg)` that cancelled this future; none for a coroutine that ended by the error.
+    pub(crate) fn cancel_message(&self) -> Option<Arc<str>> {
+        self.0.completion.borrow().cancel_message().map(Arc::from)
+    }
+
+    // --- changing ----------------------------------------------------------------------------
+
+    /// Pending -> Finished with the value that is in the slot.
+    pub(crate) fn finish(&self) -> Result<()> {
+        let callbacks = self.0.completion.borrow_mut().finish()?;
+        Ok(self.schedule(callbacks)?)
+    }
+
+    /// Pending -> Finished with an exception.
+    pub(crate) fn set_exception(&self, exception: Exception) -> Result<()> {
+        let changed = self.0.completion.borrow_mut().set_exception(exception);
+        Ok(self.schedule(changed.map_err(InvalidStateError::from)?)?)
+    }
+
+    /// Pending -> Cancelled; false if it is done already.
+    pub(crate) fn cancel_plain(&self, message: Option<Arc<str>>) -> bool {
+        let changed = {
+            let mut completion = self.0.completion.borrow_mut();
+            completion.retrieve();
+            completion.cancel(message)
+        };
+        self.schedule_cancelled(changed)
+    }
+
+    /// Pending -> Cancelled by the error that ended the coroutine.
+    pub(crate) fn cancel_with(&self, error: CancelledError) -> bool {
+        let changed = self.0.completion.borrow_mut().cancel_with(error);
+        self.schedule_cancelled(changed)
+    }
+
+    fn schedule_cancelled(&self, changed: Cancel<Callback>) -> bool {
+        match changed {
+            Cancel::Cancelled(callbacks) => {
+                // A closed loop calls nobody; the future is cancelled all the same.
+                let _ = self.schedule(callbacks);
+                true
+            }
+            Cancel::AlreadyDone => false,
+        }
+    }
+
+    /// Gives the callbacks to the loop, in the order in which they were added (I1).
+    fn schedule(&self, callbacks: Callbacks<Callback>) -> Result<(), ClosedError> {
+        let mut closed = Ok(());
+        for callback in callbacks {
+            if let Err(error) = callback.schedule(self) {
+                closed = Err(error);
+            }
+        }
+        closed
+    }
+
+    pub(crate) fn add_callback(&self, callback: Callback) -> Result<(), ClosedError> {
+        let added = self.0.completion.borrow_mut().add_callback(callback);
+        match added {
+            AddCallback::Added => Ok(()),
+            AddCallback::ScheduleNow(callback) => callback.schedule(self),
+        }
+    }
+
+    /// Takes out every callback that matches; the count.
+    pub(crate) fn remove_callbacks(&self, matches: impl FnMut(&Callback) -> bool) -> usize {
+        let removed = self.0.completion.borrow_mut().remove_callbacks(matches);
+        removed.len()
+    }
+
+    /// Takes out the first callback that matches.
+    pub(crate) fn remove_callback(&self, matches: impl FnMut(&Callback) -> bool) {
+        let removed = self.0.completion.borrow_mut().remove_callback(matches);
+        drop(removed);
+    }
+
+    pub(crate) fn has_callback(&self, matches: impl FnMut(&Callback) -> bool) -> bool {
+        self.0.completion.borrow().callbacks().any(matches)
+    }
+
+    /// Writes the text that asyncio's `repr` gives, with `value` for the result where its type can be shown.
+    pub(crate) fn fmt(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        value: Option<&dyn fmt::Debug>,
+    ) -> fmt::Result {
+        self.fmt_nested(f, value, 0)
+    }
+
+    /// As `fmt`, inside the text of a task that waits for this.
+    pub(crate) fn fmt_nested(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        value: Option<&dyn fmt::Debug>,
+        depth: usize,
+    ) -> fmt::Result {
+        let snapshot = Snapshot::of(&self.0.completion.borrow());
+        snapshot.fmt(f, &self.0.body, value, depth)
+    }
+}
+
+impl fmt::Debug for AnyFuture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.fmt_nested(f, None, 0)
+    }
+}

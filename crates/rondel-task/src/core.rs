@@ -1,0 +1,257 @@
+//! `Core`: what tasks add to a reactor's loop, shared by the loop's handles and its futures.
+//!
+//! It turns tokens into steps and keeps the tasks. How a step goes is `step`'s business.
+//!
+//! # Invariants
+//! - I1: No borrow of `slab` is held while code of the user runs.
+//! - I2: `EventLoop` handles are counted apart from the `Rc`: futures, which may outlive their loop, do not keep it open. When
+//!   the last handle goes the loop is closed, which drops all coroutines and callbacks and so breaks every cycle through them.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::panic::Location;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+
+use rondel_context::Context;
+use rondel_reactor::{ExceptionContext, Extension, PanicError};
+use rondel_sched::{ClosedError, Scheduler, Token};
+
+use crate::body;
+use crate::cell::AnyFuture;
+use crate::exception::Result;
+use crate::running;
+use crate::slab::Slab;
+use crate::step::{drop_coroutine, step};
+use crate::task_state::TaskState;
+use crate::waker;
+
+/// No task's token: the last slot of the last loop is never given out.
+const NO_TASK: Token = Token::from_bits(u64::MAX);
+
+pub(crate) struct Core {
+    reactor: rondel_reactor::EventLoop,
+    id: u16,
+    slab: RefCell<Slab>,
+    /// The task that is being stepped, and whether the next leaf that is polled is to return a `CancelledError`.
+    stepping: Cell<Stepping>,
+    owners: Cell<usize>,
+    closing: Cell<bool>,
+    me: Weak<Core>,
+}
+
+/// What a step changes in the core, to be put back when it ends.
+#[derive(Clone, Copy)]
+pub(crate) struct Stepping {
+    task: Token,
+    throw: bool,
+}
+
+impl Core {
+    pub(crate) fn new(reactor: rondel_reactor::EventLoop) -> io::Result<Rc<Self>> {
+        let id = waker::register(reactor.scheduler().injector())?;
+        let core = Rc::new_cyclic(|me: &Weak<Self>| Self {
+            reactor,
+            id,
+            slab: RefCell::new(Slab::new(id)),
+            stepping: Cell::new(Stepping {
+                task: NO_TASK,
+                throw: false,
+            }),
+            owners: Cell::new(0),
+            closing: Cell::new(false),
+            me: me.clone(),
+        });
+        let extension: Rc<dyn Extension> = core.clone();
+        core.reactor.set_extension(Rc::downgrade(&extension));
+        Ok(core)
+    }
+
+    #[inline]
+    pub(crate) fn reactor(&self) -> &rondel_reactor::EventLoop {
+        &self.reactor
+    }
+
+    #[inline]
+    pub(crate) fn scheduler(&self) -> &Scheduler {
+        self.reactor.scheduler()
+    }
+
+    pub(crate) fn id(&self) -> u16 {
+        self.id
+    }
+
+    /// The count of `EventLoop` handles (I2).
+    pub(crate) fn owners(&self) -> &Cell<usize> {
+        &self.owners
+    }
+
+    /// True from the moment on when the tasks are dropped.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.get()
+    }
+
+    // --- tasks ---------------------------------------------------------------------------
+
+    /// Makes a task and schedules its first step.
+    pub(crate) fn spawn<T, C>(
+        self: &Rc<Self>,
+        coroutine: C,
+        context: Option<Context>,
+        created_at: &'static Location<'static>,
+    ) -> Result<AnyFuture, ClosedError>
+    where
+        T: 'static,
+        C: Future<Output = Result<T>> + 'static,
+    {
+        if self.closing.get() {
+            return Err(ClosedError);
+        }
+        let core = self.clone();
+        let task = self
+            .slab
+            .borrow_mut()
+            .insert(move |token| body::spawn(core, coroutine, token, context, created_at));
+        if let Some(state) = task.task_state() {
+            self.scheduler().wake(state.token);
+        }
+        Ok(task)
+    }
+
+    /// Puts the task's token into the ready queue, unless it stands there already.
+    #[inline]
+    pub(crate) fn schedule(&self, token: Token) {
+        let newly = self.slab.borrow_mut().schedule(token);
+        if newly {
+            self.scheduler().wake(token);
+        }
+    }
+
+    /// As `schedule`, for a task that will look after itself if it is running.
+    pub(crate) fn schedule_unless_running(&self, state: &TaskState) {
+        if !state.running.get() {
+            self.schedule(state.token);
+        }
+    }
+
+    /// Takes a task that is over out of the loop.
+    pub(crate) fn forget_task(&self, token: Token) -> Option<AnyFuture> {
+        self.slab.borrow_mut().remove(token)
+    }
+
+    /// The tasks that are not done, in the order of their creation.
+    pub(crate) fn tasks(&self) -> Vec<AnyFuture> {
+        let slab = self.slab.borrow();
+        let mut tasks = Vec::with_capacity(slab.len());
+        tasks.extend(slab.tasks().cloned());
+        drop(slab);
+        tasks.sort_by_key(|task| task.task_state().map(TaskState::number));
+        tasks
+    }
+
+    // --- the step that is under way ----------------------------------------------------------
+
+    /// A step of the task begins; gives what was there before, for `leave`.
+    #[inline]
+    pub(crate) fn enter(&self, task: Token, throw: bool) -> Stepping {
+        self.stepping.replace(Stepping { task, throw })
+    }
+
+    /// The step has ended; true if its error was not taken by any leaf.
+    #[inline]
+    pub(crate) fn leave(&self, outside: Stepping) -> bool {
+        self.stepping.replace(outside).throw
+    }
+
+    /// True if the leaf that is being polled is to return the error: it has to, as nobody else will.
+    #[inline]
+    pub(crate) fn take_throw(&self) -> bool {
+        let stepping = self.stepping.get();
+        if stepping.throw {
+            self.stepping.set(Stepping {
+                throw: false,
+                ..stepping
+            });
+        }
+        stepping.throw
+    }
+
+    #[inline]
+    pub(crate) fn is_current(&self, token: Token) -> bool {
+        self.stepping.get().task == token
+    }
+
+    /// The task that is being stepped.
+    pub(crate) fn current_task(&self) -> Option<AnyFuture> {
+        self.task(self.stepping.get().task)
+    }
+
+    /// The task of a token that is not stale.
+    pub(crate) fn task(&self, token: Token) -> Option<AnyFuture> {
+        self.slab.borrow().get(token).cloned()
+    }
+
+    // --- the end -----------------------------------------------------------------------------
+
+    /// Reports and drops the coroutines of all tasks; they stay pending for ever.
+    fn destroy_tasks(&self) {
+        for task in self.tasks() {
+            let Some(state) = task.task_state() else {
+                continue;
+            };
+            let owned = self.forget_task(state.token);
+            if state.log_destroy_pending.get() {
+                let context = ExceptionContext::new("Task was destroyed but it is pending!")
+                    .with_subject("task", format!("{task:?}"));
+                self.reactor.call_exception_handler(&context);
+            }
+            drop_coroutine(self, &task);
+            state.clear_waiters();
+            drop(owned);
+        }
+    }
+
+    pub(crate) fn report_panic_in_drop(&self, task: &AnyFuture, panic: PanicError) {
+        let context = ExceptionContext::new("Exception in a destructor of a coroutine")
+            .with_exception(Arc::new(panic))
+            .with_subject("task", format!("{task:?}"));
+        self.reactor.call_exception_handler(&context);
+    }
+}
+
+impl Extension for Core {
+    #[inline]
+    fn wake(&self, token: Token) {
+        let task = self.slab.borrow_mut().begin_step(token);
+        if let Some(task) = task {
+            step(self, &task);
+        }
+    }
+
+    fn started(&self) {
+        running::replace(self.me.upgrade());
+    }
+
+    fn stopped(&self) {
+        let before = running::replace(None);
+        drop(before);
+    }
+
+    fn closing(&self) {
+        if !self.closing.replace(true) {
+            self.destroy_tasks();
+        }
+    }
+
+    fn deadlock(&self) -> Option<String> {
+        let tasks = self.tasks();
+        let texts: Vec<String> = tasks.iter().map(|task| format!("{task:?}")).collect();
+        (!texts.is_empty()).then(|| texts.join(", "))
+    }
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        waker::unregister(self.id);
+    }
+}

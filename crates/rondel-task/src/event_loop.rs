@@ -1,0 +1,250 @@
+//! `EventLoop`: the reactor's loop with futures and tasks.
+//!
+//! Callbacks, timers, file descriptors, running and stopping are the reactor's, and reached through `Deref`; this adds what
+//! makes and awaits futures.
+//!
+//! # asyncio
+//! [Event loop](https://docs.python.org/3/library/asyncio-eventloop.html). A loop is closed when its last handle goes.
+
+use std::fmt;
+use std::io;
+use std::ops::Deref;
+use std::panic::Location;
+use std::rc::Rc;
+
+use rondel_context::Context;
+use rondel_reactor::ExceptionContext;
+use rondel_sched::{Clock, ClosedError};
+
+use crate::core::Core;
+use crate::ensure_future::EnsureFuture;
+use crate::exception::{Exception, Result};
+use crate::future::Future;
+use crate::task::Task;
+
+/// An event loop: a cheap handle, of which clones are the same loop.
+///
+/// # Examples
+/// ```
+/// use rondel_task::EventLoop;
+///
+/// let event_loop = EventLoop::new()?;
+/// let future = event_loop.create_future::<i32>();
+/// let done = future.clone();
+/// event_loop.call_soon(move || done.set_result(42).unwrap())?;
+/// assert_eq!(event_loop.run_until_complete(&future)?, 42);
+/// event_loop.close()?;
+/// # Ok::<(), rondel_task::Exception>(())
+/// ```
+pub struct EventLoop {
+    core: Rc<Core>,
+}
+
+impl EventLoop {
+    /// Makes a loop with the monotonic clock and the platform's selector.
+    ///
+    /// # Errors
+    /// When the operating system gives no file descriptors for the selector.
+    pub fn new() -> io::Result<Self> {
+        Self::on(rondel_reactor::EventLoop::new()?)
+    }
+
+    /// Makes a loop that tells the time by `clock`, for instance a [`VirtualClock`](rondel_sched::VirtualClock) in a test.
+    ///
+    /// # Errors
+    /// As [`EventLoop::new`].
+    pub fn with_clock(clock: impl Clock + 'static) -> io::Result<Self> {
+        Self::on(rondel_reactor::EventLoop::builder().clock(clock).build()?)
+    }
+
+    /// Adds futures and tasks to a loop that was built by the reactor's builder.
+    ///
+    /// # Errors
+    /// When 65,536 loops are open.
+    pub fn on(reactor: rondel_reactor::EventLoop) -> io::Result<Self> {
+        Ok(Self::from_core(Core::new(reactor)?))
+    }
+
+    pub(crate) fn from_core(core: Rc<Core>) -> Self {
+        core.owners().set(core.owners().get() + 1);
+        Self { core }
+    }
+
+    pub(crate) fn core(&self) -> &Rc<Core> {
+        &self.core
+    }
+
+    /// Returns true if both are handles of the same loop.
+    pub fn ptr_eq(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.core, &other.core)
+    }
+
+    /// Makes a pending future that belongs to this loop.
+    ///
+    /// Mirrors [`loop.create_future`](https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.create_future).
+    pub fn create_future<T: 'static>(&self) -> Future<T> {
+        Future::new(self.core.clone())
+    }
+
+    /// Schedules a coroutine as a task, in a copy of the current context.
+    ///
+    /// Mirrors [`loop.create_task`](https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.create_task).
+    ///
+    /// # Errors
+    /// `ClosedError` if the loop is closed; the coroutine is dropped.
+    #[track_caller]
+    pub fn create_task<T, C>(&self, coroutine: C) -> Result<Task<T>, ClosedError>
+    where
+        T: 'static,
+        C: core::future::Future<Output = Result<T>> + 'static,
+    {
+        let task = self
+            .core
+            .spawn(coroutine, rondel_context::capture(), Location::caller())?;
+        Ok(Task::from_any(task))
+    }
+
+    /// As [`create_task`](Self::create_task), in a context that the task shares with whoever else has it.
+    ///
+    /// # Errors
+    /// `ClosedError` if the loop is closed; the coroutine is dropped.
+    #[track_caller]
+    pub fn create_task_in<T, C>(
+        &self,
+        context: &Context,
+        coroutine: C,
+    ) -> Result<Task<T>, ClosedError>
+    where
+        T: 'static,
+        C: core::future::Future<Output = Result<T>> + 'static,
+    {
+        let task = self
+            .core
+            .spawn(coroutine, Some(context.clone()), Location::caller())?;
+        Ok(Task::from_any(task))
+    }
+
+    /// Runs the loop until `future`, which may be a coroutine, is done, and gives its outcome.
+    ///
+    /// Mirrors
+    /// [`loop.run_until_complete`](https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.run_until_complete).
+    ///
+    /// # Errors
+    /// What the future raised. Besides: [`RunError`](rondel_reactor::RunError) if the loop is closed, runs already, another
+    /// loop runs on this thread, a Ctrl-C came ([`Exception::is_interrupted`]), or nothing is left that could complete the
+    /// future under a virtual clock; `RuntimeError` if the loop was stopped before the future was done.
+    #[track_caller]
+    pub fn run_until_complete<F: EnsureFuture>(&self, future: F) -> Result<F::Output> {
+        self.check_can_run()?;
+        let is_new_task = F::IS_COROUTINE;
+        let future = future.ensure_future_on(self)?;
+        if is_new_task && let Some(state) = future.any().task_state() {
+            // What it comes to is returned, also where it did not complete.
+            state.log_destroy_pending.set(false);
+        }
+        let ran = self.run_until_done(&future);
+        if ran.is_err() && is_new_task {
+            // Its caller hears of the failed run and has no handle of the task.
+            future.any().retrieve();
+        }
+        ran?;
+        F::claim(future)
+    }
+
+    /// Runs the loop until the future is done, whatever it comes to.
+    pub(crate) fn run_until_done<T: 'static>(&self, future: &Future<T>) -> Result<()> {
+        let stopping = self.downgrade();
+        let stop = future.add_done_callback(move |_| {
+            if let Some(event_loop) = stopping.upgrade() {
+                event_loop.stop();
+            }
+        })?;
+        let ran = self.run_forever();
+        future.remove_done_callback(&stop);
+        ran?;
+        if !future.done() {
+            return Err(Exception::runtime(
+                "event loop stopped before the future completed",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Sets who hears of exceptions that nobody else handles; `None` sets the default, which logs them.
+    ///
+    /// The handler is called where the exception turns up, between or within callbacks, and not as a callback.
+    ///
+    /// Mirrors
+    /// [`loop.set_exception_handler`](https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.set_exception_handler).
+    pub fn set_exception_handler(
+        &self,
+        handler: Option<impl Fn(&EventLoop, &ExceptionContext) + 'static>,
+    ) {
+        let this = self.downgrade();
+        let handler = handler.map(|handler| {
+            let handler: Rc<dyn Fn(&rondel_reactor::EventLoop, &ExceptionContext)> = Rc::new(
+                move |_: &rondel_reactor::EventLoop, context: &ExceptionContext| {
+                    if let Some(event_loop) = this.upgrade() {
+                        handler(&event_loop, context);
+                    }
+                },
+            );
+            handler
+        });
+        self.core.reactor().set_exception_handler(handler);
+    }
+
+    /// A handle that neither keeps the loop open nor its memory.
+    fn downgrade(&self) -> WeakLoop {
+        WeakLoop(Rc::downgrade(&self.core))
+    }
+}
+
+struct WeakLoop(std::rc::Weak<Core>);
+
+impl WeakLoop {
+    fn upgrade(&self) -> Option<EventLoop> {
+        self.0.upgrade().map(EventLoop::from_core)
+    }
+}
+
+impl Deref for EventLoop {
+    type Target = rondel_reactor::EventLoop;
+
+    fn deref(&self) -> &Self::Target {
+        self.core.reactor()
+    }
+}
+
+impl Clone for EventLoop {
+    fn clone(&self) -> Self {
+        Self::from_core(self.core.clone())
+    }
+}
+
+impl Drop for EventLoop {
+    fn drop(&mut self) {
+        let owners = self.core.owners();
+        owners.set(owners.get() - 1);
+        if owners.get() == 0 && !self.core.is_closing() {
+            // The only error is that it runs, and who runs it holds a handle.
+            let _ = self.core.reactor().close();
+        }
+    }
+}
+
+impl fmt::Debug for EventLoop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.core.reactor().fmt(f)
+    }
+}
+
+/// Makes a loop; the same as [`EventLoop::new`].
+///
+/// Mirrors [`asyncio.new_event_loop`](https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.new_event_loop).
+///
+/// # Errors
+/// As [`EventLoop::new`].
+pub fn new_event_loop() -> io::Result<EventLoop> {
+    EventLoop::new()
+}

@@ -1,0 +1,107 @@
+//! Which loop runs on this thread, and which one was set for it.
+//!
+//! # asyncio
+//! `events.get_running_loop`, `get_event_loop`, `set_event_loop`. There is no event loop policy: CPython 3.14 deprecates it.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use rondel_reactor::NoRunningLoopError;
+use rondel_sched::Token;
+
+use crate::core::Core;
+use crate::error::RuntimeError;
+use crate::event_loop::EventLoop;
+use crate::slab::loop_of;
+
+thread_local! {
+    static RUNNING: RefCell<Option<Rc<Core>>> = const { RefCell::new(None) };
+    static EVENT_LOOP: RefCell<Option<EventLoop>> = const { RefCell::new(None) };
+}
+
+/// The loop that runs on this thread.
+pub(crate) fn core() -> Option<Rc<Core>> {
+    RUNNING
+        .try_with(|running| running.borrow().clone())
+        .ok()
+        .flatten()
+}
+
+/// Looks at the loop that runs on this thread; `f` runs no code of the user.
+pub(crate) fn with_core<R>(f: impl FnOnce(&Core) -> Option<R>) -> Option<R> {
+    RUNNING
+        .try_with(|running| running.borrow().as_deref().and_then(f))
+        .ok()
+        .flatten()
+}
+
+/// Makes `core` the running loop, or none; gives the one before.
+pub(crate) fn replace(core: Option<Rc<Core>>) -> Option<Rc<Core>> {
+    RUNNING
+        .try_with(|running| running.replace(core))
+        .ok()
+        .flatten()
+}
+
+/// Schedules the token's task if its loop runs on this thread; false if it does not.
+#[inline]
+pub(crate) fn schedule(token: Token) -> bool {
+    RUNNING
+        .try_with(|running| match &*running.borrow() {
+            Some(core) if core.id() == loop_of(token) => {
+                core.schedule(token);
+                true
+            }
+            _ => false,
+        })
+        .unwrap_or(false)
+}
+
+pub(crate) fn running_core() -> Result<Rc<Core>, NoRunningLoopError> {
+    core().ok_or(NoRunningLoopError)
+}
+
+/// Returns the loop that runs on this thread.
+///
+/// Mirrors [`asyncio.get_running_loop`](https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.get_running_loop).
+///
+/// # Errors
+/// `NoRunningLoopError` outside of the coroutines and callbacks of a loop.
+///
+/// # Examples
+/// ```
+/// assert!(rondel_task::get_running_loop().is_err());
+/// let in_coroutine = rondel_task::run(async { Ok(rondel_task::get_running_loop().is_ok()) });
+/// assert!(in_coroutine.unwrap());
+/// ```
+pub fn get_running_loop() -> Result<EventLoop, NoRunningLoopError> {
+    running_core().map(EventLoop::from_core)
+}
+
+/// Returns the running loop, or the one that [`set_event_loop`] has set for this thread.
+///
+/// Mirrors [`asyncio.get_event_loop`](https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.get_event_loop) as
+/// CPython 3.14 has it: it never makes a loop.
+///
+/// # Errors
+/// `RuntimeError` if there is neither.
+pub fn get_event_loop() -> Result<EventLoop, RuntimeError> {
+    if let Some(core) = core() {
+        return Ok(EventLoop::from_core(core));
+    }
+    EVENT_LOOP
+        .try_with(|set| set.borrow().clone())
+        .ok()
+        .flatten()
+        .ok_or_else(|| RuntimeError::new("there is no current event loop in this thread"))
+}
+
+/// Sets the loop that [`get_event_loop`] returns on this thread while none runs; `None` unsets it.
+///
+/// The thread keeps the loop open until it ends or another one is set.
+///
+/// Mirrors [`asyncio.set_event_loop`](https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.set_event_loop).
+pub fn set_event_loop(event_loop: Option<&EventLoop>) {
+    let before = EVENT_LOOP.try_with(|set| set.replace(event_loop.cloned()));
+    drop(before);
+}

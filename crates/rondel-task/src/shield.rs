@@ -1,0 +1,78 @@
+//! `shield`: waits for a future so that cancelling the wait does not cancel the future.
+//!
+//! # Invariants
+//! - I1: The inner future's callback holds the outer one, and the outer one's callback only a weak handle of the inner: no
+//!   cycle keeps memory.
+//!
+//! # asyncio
+//! [`asyncio.shield`](https://docs.python.org/3/library/asyncio-task.html#asyncio.shield).
+
+use crate::cell::AnyFuture;
+use crate::ensure_future::{EnsureFuture, ensure_future};
+use crate::exception::Result;
+use crate::future::Future;
+use crate::outer::Outer;
+
+/// Waits for `awaitable`, shielding it from cancellation.
+///
+/// If the outer future is cancelled, because the coroutine that awaits it is, the inner one runs on. If the inner one is
+/// cancelled by other means, so is the outer.
+///
+/// Mirrors [`asyncio.shield`](https://docs.python.org/3/library/asyncio-task.html#asyncio.shield).
+///
+/// # Errors
+/// Told when it is awaited: what the inner future raised; `RuntimeError` if there is no loop for a new task.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use rondel_task::{create_task, run, shield, sleep, wait_for};
+///
+/// let saved = run(async {
+///     let save = create_task(async {
+///         sleep(Duration::from_millis(2)).await?;
+///         Ok("saved")
+///     })?;
+///     let impatient = wait_for(shield(&save), Duration::from_millis(1)).await;
+///     assert!(impatient.unwrap_err().is_timeout());
+///     save.await
+/// });
+/// assert_eq!(saved.unwrap(), "saved");
+/// ```
+#[track_caller]
+pub fn shield<A: EnsureFuture>(awaitable: A) -> Outer<A::Output> {
+    Outer::new(ensure_future(awaitable).and_then(|inner| shielded(inner, A::claim)))
+}
+
+/// Makes the outer future; `claim` reads the inner one's outcome.
+fn shielded<T: 'static>(inner: Future<T>, claim: fn(Future<T>) -> Result<T>) -> Result<Future<T>> {
+    if inner.done() {
+        return Ok(inner);
+    }
+    let outer = Future::new(inner.any().core().clone());
+    let told = outer.clone();
+    let inner_done = inner.add_done_callback(move |inner| tell(inner, &told, claim))?;
+    let inner = inner.any().downgrade();
+    outer.add_done_callback(move |_| {
+        if let Some(inner) = AnyFuture::upgrade(&inner) {
+            // Of one that is done the list is empty.
+            Future::from_any(inner).remove_done_callback(&inner_done);
+        }
+    })?;
+    Ok(outer)
+}
+
+/// The inner future is done: the outer one becomes what it is.
+fn tell<T: 'static>(inner: &Future<T>, outer: &Future<T>, claim: fn(Future<T>) -> Result<T>) {
+    if outer.done() {
+        inner.any().retrieve();
+    } else if inner.cancelled() {
+        outer.cancel();
+    } else {
+        // It is pending and its loop runs: nothing can be refused.
+        let _ = match claim(inner.clone()) {
+            Ok(value) => outer.set_result(value),
+            Err(exception) => outer.set_exception(exception),
+        };
+    }
+}

@@ -1,0 +1,137 @@
+//! Where a loop keeps its tasks: a token finds its task, and the tasks can be listed.
+//!
+//! It schedules nothing and runs nothing; `core` does.
+//!
+//! # Invariants
+//! - I1: A slot holds a task from its creation until it is done or its loop is closed: the loop owns its tasks.
+//! - I2: A token names its slot and the slot's generation, so that a token kept after its task has gone finds nothing.
+//! - I3: `scheduled` is true exactly while the task's token stands in the ready queue, which it does at most once.
+//!
+//! # asyncio
+//! `_scheduled_tasks`, which is a weak set there: a task that nobody holds may vanish (cpython#91887). Here it cannot.
+
+use rondel_sched::Token;
+
+use crate::cell::AnyFuture;
+
+const LOOP_SHIFT: u32 = 48;
+const GENERATION_SHIFT: u32 = 32;
+const NO_SLOT: u32 = u32::MAX;
+
+/// The number of the loop that a token belongs to.
+pub(crate) fn loop_of(token: Token) -> u16 {
+    (token.to_bits() >> LOOP_SHIFT) as u16
+}
+
+fn slot_of(token: Token) -> usize {
+    token.to_bits() as u32 as usize
+}
+
+fn generation_of(token: Token) -> u16 {
+    (token.to_bits() >> GENERATION_SHIFT) as u16
+}
+
+struct Slot {
+    task: Option<AnyFuture>,
+    generation: u16,
+    scheduled: bool,
+    next_free: u32,
+}
+
+/// The tasks of one loop.
+pub(crate) struct Slab {
+    loop_id: u16,
+    slots: Vec<Slot>,
+    first_free: u32,
+    len: usize,
+}
+
+impl Slab {
+    pub(crate) const fn new(loop_id: u16) -> Self {
+        Self {
+            loop_id,
+            slots: Vec::new(),
+            first_free: NO_SLOT,
+            len: 0,
+        }
+    }
+
+    /// Puts a task in, as scheduled; `make` gets the token that will find it.
+    pub(crate) fn insert(&mut self, make: impl FnOnce(Token) -> AnyFuture) -> AnyFuture {
+        if self.first_free == NO_SLOT {
+            let slot = u32::try_from(self.slots.len()).unwrap_or(NO_SLOT);
+            assert!(slot != NO_SLOT, "a loop holds at most 2^32 - 1 tasks");
+            self.slots.push(Slot {
+                task: None,
+                generation: 0,
+                scheduled: false,
+                next_free: NO_SLOT,
+            });
+            self.first_free = slot;
+        }
+        let index = self.first_free;
+        let slot = &mut self.slots[index as usize];
+        let token = Token::from_bits(
+            u64::from(self.loop_id) << LOOP_SHIFT
+                | u64::from(slot.generation) << GENERATION_SHIFT
+                | u64::from(index),
+        );
+        let task = make(token);
+        self.first_free = slot.next_free;
+        slot.task = Some(task.clone());
+        slot.scheduled = true;
+        self.len += 1;
+        task
+    }
+
+    fn slot(&mut self, token: Token) -> Option<&mut Slot> {
+        let slot = self.slots.get_mut(slot_of(token))?;
+        (slot.generation == generation_of(token) && slot.task.is_some()).then_some(slot)
+    }
+
+    /// Marks the task as scheduled; true if it was not, and its token is now to be put into the ready queue.
+    #[inline]
+    pub(crate) fn schedule(&mut self, token: Token) -> bool {
+        self.slot(token)
+            .is_some_and(|slot| !std::mem::replace(&mut slot.scheduled, true))
+    }
+
+    /// The token's turn has come: gives the task that is to be stepped.
+    #[inline]
+    pub(crate) fn begin_step(&mut self, token: Token) -> Option<AnyFuture> {
+        let slot = self.slot(token)?;
+        slot.scheduled = false;
+        slot.task.clone()
+    }
+
+    pub(crate) fn get(&self, token: Token) -> Option<&AnyFuture> {
+        let slot = self.slots.get(slot_of(token))?;
+        if slot.generation == generation_of(token) {
+            slot.task.as_ref()
+        } else {
+            None
+        }
+    }
+
+    /// Takes a task out; its token and every copy of it are stale from now on.
+    pub(crate) fn remove(&mut self, token: Token) -> Option<AnyFuture> {
+        let first_free = self.first_free;
+        let slot = self.slot(token)?;
+        let task = slot.task.take();
+        slot.generation = slot.generation.wrapping_add(1);
+        slot.scheduled = false;
+        slot.next_free = first_free;
+        self.first_free = slot_of(token) as u32;
+        self.len -= 1;
+        task
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The tasks, in the order of their slots.
+    pub(crate) fn tasks(&self) -> impl Iterator<Item = &AnyFuture> {
+        self.slots.iter().filter_map(|slot| slot.task.as_ref())
+    }
+}

@@ -1,0 +1,233 @@
+//! `TaskState`: what a task has beyond a future: name, context, cancellation requests, what it waits for.
+//!
+//! The rules that read and write these fields are in `step` and `cancel`.
+//!
+//! # Invariants
+//! - I1: The waiters are the futures that the suspended coroutine was seen waiting for: a leaf adds its future when it is
+//!   polled and pending, and takes it out when it is dropped; a step forgets those that are done.
+//! - I2: While `must_cancel` is set, a step of the task is scheduled, running, or bound to come because a waiter is done.
+//!
+//! # asyncio
+//! The fields of `asyncio.Task`: `_fut_waiter` is our waiters (a Rust coroutine can wait for several futures at once),
+//! `_must_cancel`, `_num_cancels_requested`, `_cancel_message`, `_log_destroy_pending`, `_context`, `_name`.
+
+use std::cell::{Cell, RefCell};
+use std::panic::Location;
+use std::sync::Arc;
+
+use rondel_context::Context;
+use rondel_sched::Token;
+
+use crate::cancel::Waiters;
+use crate::cell::AnyFuture;
+
+thread_local! {
+    /// Numbers the tasks of this thread for their names, as asyncio does for those of the process.
+    static LAST_NUMBER: Cell<u64> = const { Cell::new(0) };
+}
+
+pub(crate) struct TaskState {
+    pub(crate) token: Token,
+    number: u64,
+    pub(crate) created_at: &'static Location<'static>,
+    /// The first waiter; further ones are in `cold`.
+    waiter: Cell<Option<AnyFuture>>,
+    pub(crate) context: Cell<Option<Context>>,
+    cold: RefCell<Option<Box<Cold>>>,
+    cancels: Cell<u32>,
+    pub(crate) started: Cell<bool>,
+    pub(crate) running: Cell<bool>,
+    pub(crate) must_cancel: Cell<bool>,
+    /// Whether the loop reports that it ended before this task did.
+    pub(crate) log_destroy_pending: Cell<bool>,
+}
+
+/// What most tasks never need.
+#[derive(Default)]
+struct Cold {
+    waiters: Vec<AnyFuture>,
+    name: Option<Box<str>>,
+    cancel_message: Option<Arc<str>>,
+}
+
+impl TaskState {
+    pub(crate) fn new(
+        token: Token,
+        context: Option<Context>,
+        created_at: &'static Location<'static>,
+    ) -> Self {
+        let number = LAST_NUMBER.try_with(|last| {
+            last.set(last.get() + 1);
+            last.get()
+        });
+        Self {
+            token,
+            number: number.unwrap_or(0),
+            created_at,
+            waiter: Cell::new(None),
+            context: Cell::new(context),
+            cold: RefCell::new(None),
+            cancels: Cell::new(0),
+            started: Cell::new(false),
+            running: Cell::new(false),
+            must_cancel: Cell::new(false),
+            log_destroy_pending: Cell::new(true),
+        }
+    }
+
+    /// Orders the tasks of a thread by their creation.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    // --- name and context ------------------------------------------------------------------
+
+    pub(crate) fn name(&self) -> String {
+        match self
+            .cold
+            .borrow()
+            .as_ref()
+            .and_then(|cold| cold.name.as_ref())
+        {
+            Some(name) => name.to_string(),
+            None => format!("Task-{}", self.number),
+        }
+    }
+
+    pub(crate) fn set_name(&self, name: &str) {
+        self.with_cold(|cold| cold.name = Some(name.into()));
+    }
+
+    fn with_cold<R>(&self, f: impl FnOnce(&mut Cold) -> R) -> R {
+        f(self.cold.borrow_mut().get_or_insert_default())
+    }
+
+    /// The context that the coroutine runs in, itself and not a copy.
+    pub(crate) fn context(&self) -> Context {
+        let context = match self.context.take() {
+            Some(context) => context,
+            None if self.running.get() => rondel_context::current_context(),
+            None => Context::new(),
+        };
+        self.context.set(Some(context.clone()));
+        context
+    }
+
+    // --- cancellation requests -----------------------------------------------------------
+
+    pub(crate) fn cancelling(&self) -> u32 {
+        self.cancels.get()
+    }
+
+    pub(crate) fn count_cancel(&self) {
+        self.cancels.set(self.cancels.get().saturating_add(1));
+    }
+
+    pub(crate) fn uncancel(&self) -> u32 {
+        let left = self.cancels.get().saturating_sub(1);
+        if left == 0 && self.cancels.get() > 0 {
+            self.must_cancel.set(false);
+        }
+        self.cancels.set(left);
+        left
+    }
+
+    pub(crate) fn cancel_message(&self) -> Option<Arc<str>> {
+        self.cold
+            .borrow()
+            .as_ref()
+            .and_then(|cold| cold.cancel_message.clone())
+    }
+
+    pub(crate) fn set_cancel_message(&self, message: Option<Arc<str>>) {
+        if message.is_some() || self.cold.borrow().is_some() {
+            self.with_cold(|cold| cold.cancel_message = message);
+        }
+    }
+
+    // --- waiters (I1) --------------------------------------------------------------------------
+
+    pub(crate) fn add_waiter(&self, future: AnyFuture) {
+        match self.waiter.take() {
+            None => self.waiter.set(Some(future)),
+            Some(first) => {
+                self.waiter.set(Some(first));
+                self.with_cold(|cold| cold.waiters.push(future));
+            }
+        }
+    }
+
+    pub(crate) fn remove_waiter(&self, future: &AnyFuture) {
+        let mut removed = None;
+        match self.waiter.take() {
+            Some(first) if first.ptr_eq(future) => removed = Some(first),
+            first => {
+                self.waiter.set(first);
+                if let Some(cold) = self.cold.borrow_mut().as_mut() {
+                    let place = cold.waiters.iter().position(|waiter| waiter.ptr_eq(future));
+                    removed = place.map(|place| cold.waiters.remove(place));
+                }
+            }
+        }
+        drop(removed);
+    }
+
+    /// A step begins: what is done is waited for no longer.
+    #[inline]
+    pub(crate) fn forget_done_waiters(&self) {
+        let Some(first) = self.waiter.take() else {
+            return self.forget_more_waiters();
+        };
+        if !first.done() {
+            self.waiter.set(Some(first));
+        }
+        self.forget_more_waiters();
+    }
+
+    fn forget_more_waiters(&self) {
+        let mut done = Vec::new();
+        if let Some(cold) = self.cold.borrow_mut().as_mut()
+            && !cold.waiters.is_empty()
+        {
+            done.extend(cold.waiters.extract_if(.., |waiter| waiter.done()));
+        }
+        drop(done);
+    }
+
+    /// What the task waits for and is not done yet, in the order in which it was polled.
+    pub(crate) fn pending_waiters(&self) -> Waiters {
+        let more = match self.cold.borrow().as_ref() {
+            Some(cold) => cold
+                .waiters
+                .iter()
+                .filter(|waiter| !waiter.done())
+                .cloned()
+                .collect(),
+            None => Vec::new(),
+        };
+        self.waiter().into_iter().chain(more)
+    }
+
+    /// True if the task waits for a library future that is not done.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.pending_waiters().next().is_some()
+    }
+
+    /// The first of them, if it is not done.
+    fn waiter(&self) -> Option<AnyFuture> {
+        let first = self.waiter.take();
+        self.waiter.set(first.clone());
+        first.filter(|first| !first.done())
+    }
+
+    /// The task will not run again: lets go what it waited for.
+    pub(crate) fn clear_waiters(&self) {
+        let first = self.waiter.take();
+        let more = self
+            .cold
+            .borrow_mut()
+            .as_mut()
+            .map(|cold| std::mem::take(&mut cold.waiters));
+        drop((first, more));
+    }
+}

@@ -1,0 +1,180 @@
+//! The waker of a task: an integer, so that cloning copies and dropping does nothing.
+//!
+//! What a token means when its turn comes is `core`'s business.
+//!
+//! # Invariants
+//! - I1: A waker's data is a token's bits and is never followed as a pointer; nothing is owned, so every function of the
+//!   vtable may be called on every thread, at any time, also after the loop has gone.
+//! - I2: A waker is ours exactly if its vtable is the one static of this module; the registry of loops is one static too. Two
+//!   copies of either would lose wake-ups.
+//! - I3: A token that is stale, because its task is done or its loop has gone, wakes nobody, or at worst steps a task that
+//!   was not due: a spurious wake-up, which the contract of `Waker` allows.
+
+use std::io;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use rondel_sched::{Injector, Message, Token};
+
+use crate::running;
+use crate::slab::loop_of;
+
+/// The entrance of every loop, by the loop's number.
+static LOOPS: RwLock<Vec<Option<Arc<Injector>>>> = RwLock::new(Vec::new());
+
+/// Gives a loop a number, under which its tasks' wakers find it from any thread.
+///
+/// # Errors
+/// When 65,536 loops exist already.
+pub(crate) fn register(injector: Arc<Injector>) -> io::Result<u16> {
+    let mut loops = LOOPS.write().unwrap_or_else(PoisonError::into_inner);
+    let free = loops
+        .iter()
+        .position(Option::is_none)
+        .unwrap_or(loops.len());
+    let id = u16::try_from(free)
+        .map_err(|_| io::Error::other("too many event loops are open: 65536"))?;
+    match loops.get_mut(free) {
+        Some(place) => *place = Some(injector),
+        None => loops.push(Some(injector)),
+    }
+    Ok(id)
+}
+
+/// Frees the number of a loop that is closed.
+pub(crate) fn unregister(id: u16) {
+    let mut loops = LOOPS.write().unwrap_or_else(PoisonError::into_inner);
+    let injector = loops.get_mut(usize::from(id)).and_then(Option::take);
+    drop(loops);
+    drop(injector);
+}
+
+/// Wakes the task with this token: on the thread that runs its loop straight through the ready queue, else through the
+/// loop's injector.
+fn wake(token: Token) {
+    if running::schedule(token) {
+        return;
+    }
+    let loops = LOOPS.read().unwrap_or_else(PoisonError::into_inner);
+    let injector = loops.get(usize::from(loop_of(token))).cloned().flatten();
+    drop(loops);
+    if let Some(injector) = injector {
+        // A closed loop has nobody left to wake (I3).
+        let _ = injector.send(Message::Wake(token));
+    }
+}
+
+#[cfg(target_pointer_width = "64")]
+pub(crate) use bits::{token, waker};
+#[cfg(not(target_pointer_width = "64"))]
+pub(crate) use shared::{token, waker};
+
+/// Where a pointer has room for a token.
+#[cfg(target_pointer_width = "64")]
+mod bits {
+    #![allow(
+        unsafe_code,
+        reason = "std offers no other waker that needs no allocation and no reference count"
+    )]
+
+    use std::ptr;
+    use std::task::{RawWaker, RawWakerVTable, Waker};
+
+    use rondel_sched::Token;
+
+    static VTABLE: RawWakerVTable = RawWakerVTable::new(
+        |data| RawWaker::new(data, &VTABLE),
+        wake_data,
+        wake_data,
+        |_| {},
+    );
+
+    fn wake_data(data: *const ()) {
+        super::wake(Token::from_bits(data.addr() as u64));
+    }
+
+    /// The waker of the task with this token.
+    #[inline]
+    pub(crate) fn waker(token: Token) -> Waker {
+        let data = ptr::without_provenance(token.to_bits() as usize);
+        // SAFETY: the contract of `RawWaker`. The functions are thread-safe and own nothing (I1): clone makes the same waker
+        // from the same bits, both wakes read the bits only, drop does nothing.
+        unsafe { Waker::from_raw(RawWaker::new(data, &VTABLE)) }
+    }
+
+    /// The token of a waker that is ours.
+    #[inline]
+    pub(crate) fn token(waker: &Waker) -> Option<Token> {
+        ptr::eq(waker.vtable(), &raw const VTABLE)
+            .then(|| Token::from_bits(waker.data().addr() as u64))
+    }
+}
+
+/// Where it has not: a shared, counted waker.
+#[cfg(any(test, not(target_pointer_width = "64")))]
+mod shared {
+    use std::cell::Cell;
+    use std::sync::Arc;
+    use std::task::{Wake, Waker};
+
+    use rondel_sched::Token;
+
+    struct Shared(Token);
+
+    impl Wake for Shared {
+        fn wake(self: Arc<Self>) {
+            super::wake(self.0);
+        }
+    }
+
+    thread_local! {
+        /// The waker made last on this thread, to recognise it when a leaf is polled with it.
+        static LAST: Cell<Option<(Token, Waker)>> = const { Cell::new(None) };
+    }
+
+    pub(crate) fn waker(token: Token) -> Waker {
+        let waker = Waker::from(Arc::new(Shared(token)));
+        let kept = waker.clone();
+        let _ = LAST.try_with(|last| last.set(Some((token, kept))));
+        waker
+    }
+
+    pub(crate) fn token(waker: &Waker) -> Option<Token> {
+        LAST.try_with(|last| {
+            let (token, kept) = last.take()?;
+            let ours = kept.will_wake(waker);
+            last.set(Some((token, kept)));
+            ours.then_some(token)
+        })
+        .ok()
+        .flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::Waker;
+
+    const TOKEN: Token = Token::from_bits(0xfffe_0003_0000_0005);
+
+    fn check(waker: fn(Token) -> Waker, token: fn(&Waker) -> Option<Token>) {
+        let ours = waker(TOKEN);
+        assert_eq!(token(&ours), Some(TOKEN));
+        assert_eq!(token(&ours.clone()), Some(TOKEN));
+        assert!(ours.will_wake(&ours.clone()));
+        assert_eq!(token(Waker::noop()), None);
+        // Nobody has this loop's number: nothing happens, on this thread and on another.
+        ours.wake_by_ref();
+        std::thread::spawn(move || ours.wake()).join().unwrap();
+    }
+
+    #[test]
+    fn a_waker_of_bits_is_recognised() {
+        check(bits::waker, bits::token);
+    }
+
+    #[test]
+    fn a_shared_waker_is_recognised() {
+        check(shared::waker, shared::token);
+    }
+}
