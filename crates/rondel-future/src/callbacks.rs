@@ -155,6 +155,15 @@ impl<C> Iterator for IntoIter<C> {
         }
     }
 
+    /// Looks once, and not before every callback, whether there is one or several.
+    #[inline]
+    fn fold<B, F: FnMut(B, C) -> B>(self, init: B, f: F) -> B {
+        match self.0 {
+            Remaining::One(callback) => callback.into_iter().fold(init, f),
+            Remaining::Several(callbacks) => callbacks.fold(init, f),
+        }
+    }
+
     fn size_hint(&self) -> (usize, Option<usize>) {
         let len = match &self.0 {
             Remaining::One(callback) => usize::from(callback.is_some()),

@@ -139,7 +139,16 @@ impl Leaf {
         cx.waker().wake_by_ref();
     }
 
+    #[inline]
     fn deregister(&mut self) {
+        if !matches!(self.registered, Registered::No) {
+            self.leave();
+        }
+    }
+
+    /// Leaves the future's list and the task's waiters.
+    #[cold]
+    fn leave(&mut self) {
         let task = match std::mem::replace(&mut self.registered, Registered::No) {
             Registered::No | Registered::Refused(_) => return,
             Registered::Step(token) => {

@@ -43,6 +43,7 @@ pub(crate) trait DoneCallback {
 }
 
 impl Callback {
+    #[inline]
     pub(crate) fn schedule(self, future: &AnyFuture) -> Result<(), ClosedError> {
         match self {
             Self::Step(token) => {

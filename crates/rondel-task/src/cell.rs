@@ -129,15 +129,18 @@ impl AnyFuture {
         &self.0.core
     }
 
+    #[inline]
     pub(crate) fn body(&self) -> &dyn Body {
         &self.0.body
     }
 
+    #[inline]
     pub(crate) fn kind(&self) -> Kind<'_> {
         self.0.body.kind()
     }
 
     /// What this future has as a task; `None` for a future that is none.
+    #[inline]
     pub(crate) fn task_state(&self) -> Option<&TaskState> {
         match self.kind() {
             Kind::Task(state) => Some(state),
@@ -265,14 +268,12 @@ impl AnyFuture {
     }
 
     /// Gives the callbacks to the loop, in the order in which they were added (I1).
+    #[inline]
     fn schedule(&self, callbacks: Callbacks<Callback>) -> Result<(), ClosedError> {
-        let mut closed = Ok(());
-        for callback in callbacks {
-            if let Err(error) = callback.schedule(self) {
-                closed = Err(error);
-            }
-        }
-        closed
+        callbacks
+            .into_iter()
+            .map(|callback| callback.schedule(self))
+            .fold(Ok(()), |all, scheduled| all.and(scheduled))
     }
 
     pub(crate) fn add_callback(&self, callback: Callback) -> Result<(), ClosedError> {

@@ -5,14 +5,18 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::task::Waker;
 
 use rondel_reactor::NoRunningLoopError;
 use rondel_sched::Token;
 
+use crate::awaiter::cancelled_error_of_current_task;
 use crate::core::Core;
 use crate::error::RuntimeError;
 use crate::event_loop::EventLoop;
+use crate::exception::Exception;
 use crate::slab::loop_of;
+use crate::waker;
 
 thread_local! {
     static RUNNING: RefCell<Option<Rc<Core>>> = const { RefCell::new(None) };
@@ -28,11 +32,40 @@ pub(crate) fn core() -> Option<Rc<Core>> {
 }
 
 /// Looks at the loop that runs on this thread; `f` runs no code of the user.
-pub(crate) fn with_core<R>(f: impl FnOnce(&Core) -> Option<R>) -> Option<R> {
-    RUNNING
-        .try_with(|running| running.borrow().as_deref().and_then(f))
-        .ok()
-        .flatten()
+#[inline]
+fn with_core<R>(f: impl FnOnce(&Core) -> Option<R>) -> Option<R> {
+    RUNNING.try_with(|running| running.borrow().as_deref().and_then(f)).ok().flatten()
+}
+
+/// The error that the leaf being polled is to return, if there is one.
+#[inline]
+pub(crate) fn take_throw() -> Option<Exception> {
+    with_core(|core| core.take_throw().then(|| cancelled_error_of_current_task(core)))
+}
+
+/// Has the task that `waker` wakes stepped once more in the next iteration; or gives the error that its leaf is to return.
+#[inline]
+pub(crate) fn yield_now(waker: &Waker) -> Option<Exception> {
+    enum Done {
+        Thrown(Exception),
+        Scheduled,
+    }
+    let done = with_core(|core| {
+        if core.take_throw() {
+            return Some(Done::Thrown(cancelled_error_of_current_task(core)));
+        }
+        let token = waker::token(waker).filter(|token| core.is_current(*token))?;
+        core.schedule(token);
+        Some(Done::Scheduled)
+    });
+    match done {
+        Some(Done::Thrown(error)) => Some(error),
+        Some(Done::Scheduled) => None,
+        None => {
+            waker.wake_by_ref();
+            None
+        }
+    }
 }
 
 /// Makes `core` the running loop, or none; gives the one before.

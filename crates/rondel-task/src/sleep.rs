@@ -4,13 +4,14 @@
 //! [`asyncio.sleep`](https://docs.python.org/3/library/asyncio-task.html#asyncio.sleep). A delay of zero yields once without
 //! a timer. Otherwise the timer completes a future, so that the coroutine goes on in the iteration after.
 
+use std::future::IntoFuture;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rondel_sched::TimerHandle;
 
-use crate::awaiter::cancelled_error_of_current_task;
+use crate::awaiter::Awaiter;
 use crate::exception::Result;
 use crate::future::Future;
 use crate::running;
@@ -34,15 +35,55 @@ use crate::wait::release;
 /// })?;
 /// # Ok::<(), rondel_task::Exception>(())
 /// ```
-pub async fn sleep(delay: Duration) -> Result<()> {
-    if delay.is_zero() {
-        return YieldNow { yielded: false }.await;
+#[inline]
+pub fn sleep(delay: Duration) -> Sleep {
+    Sleep(Stage::Begin(delay))
+}
+
+/// What [`sleep`] gives, to be awaited.
+#[must_use = "it sleeps when it is awaited"]
+#[derive(Debug)]
+pub struct Sleep(Stage);
+
+#[derive(Debug)]
+enum Stage {
+    Begin(Duration),
+    /// The bare `yield` of `asyncio.sleep(0)` was done.
+    Yielded,
+    Waiting { awaiter: Awaiter<()>, _timer: CancelOnDrop },
+}
+
+impl core::future::Future for Sleep {
+    type Output = Result<()>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        match &mut self.0 {
+            Stage::Begin(Duration::ZERO) => match running::yield_now(cx.waker()) {
+                Some(error) => Poll::Ready(Err(error)),
+                None => {
+                    self.0 = Stage::Yielded;
+                    Poll::Pending
+                }
+            },
+            Stage::Yielded => Poll::Ready(running::take_throw().map_or(Ok(()), Err)),
+            Stage::Begin(delay) => {
+                let (awaiter, _timer) = set_timer(*delay)?;
+                self.0 = Stage::Waiting { awaiter, _timer };
+                self.poll(cx)
+            }
+            Stage::Waiting { awaiter, .. } => Pin::new(awaiter).poll(cx),
+        }
     }
+}
+
+/// Makes a future that a timer completes.
+fn set_timer(delay: Duration) -> Result<(Awaiter<()>, CancelOnDrop)> {
     let core = running::running_core()?;
     let future = Future::<()>::new(core.clone());
-    let wake = future.clone();
-    let _timer = CancelOnDrop(core.scheduler().call_later(delay, move || release(&wake))?);
-    future.await
+    let waiter = future.clone();
+    let timer = core.scheduler().call_later(delay, move || release(&waiter))?;
+    Ok((future.into_future(), CancelOnDrop(timer)))
 }
 
 /// As [`sleep`], and gives `result`.
@@ -55,34 +96,11 @@ pub async fn sleep_result<T>(delay: Duration, result: T) -> Result<T> {
 }
 
 /// Cancels a timer when the coroutine leaves the place that needs it.
+#[derive(Debug)]
 pub(crate) struct CancelOnDrop(pub(crate) TimerHandle);
 
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {
         self.0.cancel();
-    }
-}
-
-/// The bare `yield` of `asyncio.sleep(0)`: a leaf that is done at its second poll.
-struct YieldNow {
-    yielded: bool,
-}
-
-impl core::future::Future for YieldNow {
-    type Output = Result<()>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        if let Some(error) = running::with_core(|core| {
-            core.take_throw()
-                .then(|| cancelled_error_of_current_task(core))
-        }) {
-            return Poll::Ready(Err(error));
-        }
-        if self.yielded {
-            return Poll::Ready(Ok(()));
-        }
-        self.yielded = true;
-        cx.waker().wake_by_ref();
-        Poll::Pending
     }
 }

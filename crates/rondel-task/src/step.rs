@@ -61,7 +61,10 @@ pub(crate) fn step(core: &Core, task: &AnyFuture) {
     let waker = ManuallyDrop::new(waker::waker(state.token));
     let mut cx = Context::from_waker(&waker);
     let mut context = state.context.take();
-    state.context.set(context.clone());
+    if context.is_some() {
+        // For whoever asks for it meanwhile.
+        state.context.set(context.clone());
+    }
     let outside = core.enter(state.token, throw);
     state.running.set(true);
     let polled = rondel_context::run_in(&mut context, || {
@@ -69,7 +72,9 @@ pub(crate) fn step(core: &Core, task: &AnyFuture) {
     });
     state.running.set(false);
     let undelivered = core.leave(outside);
-    state.context.set(context);
+    if context.is_some() {
+        state.context.set(context);
+    }
 
     match polled {
         Ok(Poll::Pending) => suspended(core, task, state, undelivered),

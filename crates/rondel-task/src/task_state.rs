@@ -34,6 +34,8 @@ pub(crate) struct TaskState {
     waiter: Cell<Option<AnyFuture>>,
     pub(crate) context: Cell<Option<Context>>,
     cold: RefCell<Option<Box<Cold>>>,
+    /// Whether `cold` holds waiters.
+    waits_for_several: Cell<bool>,
     cancels: Cell<u32>,
     pub(crate) started: Cell<bool>,
     pub(crate) running: Cell<bool>,
@@ -67,6 +69,7 @@ impl TaskState {
             waiter: Cell::new(None),
             context: Cell::new(context),
             cold: RefCell::new(None),
+            waits_for_several: Cell::new(false),
             cancels: Cell::new(0),
             started: Cell::new(false),
             running: Cell::new(false),
@@ -153,6 +156,7 @@ impl TaskState {
             Some(first) => {
                 self.waiter.set(Some(first));
                 self.with_cold(|cold| cold.waiters.push(future));
+                self.waits_for_several.set(true);
             }
         }
     }
@@ -163,7 +167,8 @@ impl TaskState {
             Some(first) if first.ptr_eq(future) => removed = Some(first),
             first => {
                 self.waiter.set(first);
-                if let Some(cold) = self.cold.borrow_mut().as_mut() {
+                if self.waits_for_several.get()
+                    && let Some(cold) = self.cold.borrow_mut().as_mut() {
                     let place = cold.waiters.iter().position(|waiter| waiter.ptr_eq(future));
                     removed = place.map(|place| cold.waiters.remove(place));
                 }
@@ -175,21 +180,22 @@ impl TaskState {
     /// A step begins: what is done is waited for no longer.
     #[inline]
     pub(crate) fn forget_done_waiters(&self) {
-        let Some(first) = self.waiter.take() else {
-            return self.forget_more_waiters();
-        };
-        if !first.done() {
+        if let Some(first) = self.waiter.take()
+            && !first.done()
+        {
             self.waiter.set(Some(first));
         }
-        self.forget_more_waiters();
+        if self.waits_for_several.get() {
+            self.forget_more_waiters();
+        }
     }
 
+    #[cold]
     fn forget_more_waiters(&self) {
         let mut done = Vec::new();
-        if let Some(cold) = self.cold.borrow_mut().as_mut()
-            && !cold.waiters.is_empty()
-        {
+        if let Some(cold) = self.cold.borrow_mut().as_mut() {
             done.extend(cold.waiters.extract_if(.., |waiter| waiter.done()));
+            self.waits_for_several.set(!cold.waiters.is_empty());
         }
         drop(done);
     }
@@ -197,13 +203,13 @@ impl TaskState {
     /// What the task waits for and is not done yet, in the order in which it was polled.
     pub(crate) fn pending_waiters(&self) -> Waiters {
         let more = match self.cold.borrow().as_ref() {
-            Some(cold) => cold
+            Some(cold) if self.waits_for_several.get() => cold
                 .waiters
                 .iter()
                 .filter(|waiter| !waiter.done())
                 .cloned()
                 .collect(),
-            None => Vec::new(),
+            _ => Vec::new(),
         };
         self.waiter().into_iter().chain(more)
     }
@@ -221,13 +227,13 @@ impl TaskState {
     }
 
     /// The task will not run again: lets go what it waited for.
+    #[inline]
     pub(crate) fn clear_waiters(&self) {
         let first = self.waiter.take();
-        let more = self
-            .cold
-            .borrow_mut()
-            .as_mut()
-            .map(|cold| std::mem::take(&mut cold.waiters));
-        drop((first, more));
+        drop(first);
+        if self.waits_for_several.replace(false) {
+            let more = self.with_cold(|cold| std::mem::take(&mut cold.waiters));
+            drop(more);
+        }
     }
 }

@@ -43,7 +43,7 @@ pub use rondel_reactor::{
 pub use rondel_sched::{Clock, ClosedError, Handle, MonotonicClock, TimerHandle, VirtualClock};
 pub use rondel_task::{
     ALL_COMPLETED, CallbackKey, EnsureFuture, EventLoop, Exception, FIRST_COMPLETED,
-    FIRST_EXCEPTION, Future, IsFuture, Opaque, Outer, Result, ReturnWhen, RuntimeError, Task,
+    FIRST_EXCEPTION, Future, IsFuture, Opaque, Outer, Result, ReturnWhen, RuntimeError, Sleep, Task,
     Timeout, TimeoutError, ValueError, Wait, all_tasks, coroutine_repr, create_task, current_task,
     ensure_future, gather, gather_return_exceptions, get_event_loop, get_running_loop,
     new_event_loop, run, set_event_loop, shield, sleep, sleep_result, timeout, timeout_at, wait,
