@@ -15,10 +15,15 @@
 //! who set no variable.
 
 use crate::Context;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::mem;
 
 thread_local! {
+    /// Whether a context was ever current in this thread.
+    ///
+    /// Programs that use no variable look at this flag alone: without a destructor it costs a load, where `CURRENT` costs a
+    /// check of its state and a borrow.
+    static IN_USE: Cell<bool> = const { Cell::new(false) };
     static CURRENT: RefCell<Option<Context>> = const { RefCell::new(None) };
 }
 
@@ -82,18 +87,22 @@ pub fn run_in<R>(context: &mut Option<Context>, f: impl FnOnce() -> R) -> R {
     impl Drop for Entered<'_> {
         #[inline]
         fn drop(&mut self) {
-            switch(self.0);
+            if IN_USE.get() {
+                switch(self.0);
+            }
         }
     }
 
     // While the closure runs, `context` keeps the place of what was current before.
-    switch(context);
+    if context.is_some() || IN_USE.get() {
+        IN_USE.set(true);
+        switch(context);
+    }
     let _entered = Entered(context);
     f()
 }
 
 /// Exchanges the current context for another one, without dropping either.
-#[inline]
 fn switch(context: &mut Option<Context>) {
     // Without a thread-local there is nothing to switch (I3).
     let _ = CURRENT.try_with(|current| mem::swap(&mut *current.borrow_mut(), context));
@@ -102,16 +111,20 @@ fn switch(context: &mut Option<Context>) {
 /// Looks at the current context if there is one; `f` neither clones nor drops a value (I2).
 #[inline]
 pub(crate) fn look<R>(f: impl FnOnce(&Context) -> Option<R>) -> Option<R> {
+    if !IN_USE.get() {
+        return None;
+    }
     CURRENT
         .try_with(|current| current.borrow().as_ref().and_then(f))
         .ok()
         .flatten()
 }
 
-/// Returns a handle to the current context and makes one first if there is none.
+/// Returns the current context itself, not a copy, and makes one first if there is none.
 ///
 /// While the thread ends (I3) it is a context that nobody else sees.
 pub fn current_context() -> Context {
+    IN_USE.set(true);
     CURRENT
         .try_with(|current| current.borrow_mut().get_or_insert_default().clone())
         .unwrap_or_default()
