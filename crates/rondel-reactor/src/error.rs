@@ -99,7 +99,7 @@ impl fmt::Display for RunError {
 impl Error for RunError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0 {
-            Kind::Select(source) | Kind::Signal(source) => Some(source),
+            Kind::Select(source) | Kind::Signal(source) => Some(&**source),
             _ => None,
         }
     }

@@ -21,10 +21,7 @@ use rondel_sched::{ClosedError, Handle, Scheduler, TimerHandle};
 
 use crate::{
     Builder, ExceptionContext, ExceptionHandler, Extension, LoopHandle, RunError, exceptions,
-    handle::Entrance,
-    interrupt::Interrupt,
-    pace::Pace,
-    watchers::{Direction, Watchers},
+    handle::Entrance, interrupt::Interrupt, pace::Pace, selector::Direction, watchers::Watchers,
 };
 
 /// An event loop: callbacks, timers, file descriptors and messages from other threads, one after another on one thread.

@@ -203,7 +203,7 @@ pub(crate) fn report(context: &ExceptionContext) {
     if tracing::dispatcher::has_been_set() {
         tracing::error!("{context}");
     } else {
-        // Standard error may be closed: then there is nobody left to tell.
-        let _ = writeln!(std::io::stderr().lock(), "{context}");
+        // In one piece, so that reports of several threads do not mix; where standard error is closed, there is nobody left to tell.
+        let _ = std::io::stderr().write_all(format!("{context}\n").as_bytes());
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! A signal sets a flag, which an iteration looks at when it has ended, and writes to a socket, which ends the wait of an idle loop.
 //! While no loop runs, SIGINT does what it does without us.
+//! So does the second of two that no iteration has come between: a callback that never returns does not make the process immune to Ctrl-C.
 //!
 //! # asyncio
 //!
@@ -88,12 +89,12 @@ impl Listening {
         interrupt.take();
         with_process(|process| {
             process.listening += 1;
-            process.idle.store(false, Ordering::SeqCst);
+            process.set_idle();
         })?;
         Ok(Self(interrupt))
     }
 
-    /// Says whether SIGINT has arrived since this was last asked.
+    /// Says whether SIGINT has arrived; if so, the run is to end, and with it this.
     #[inline]
     pub(crate) fn interrupted(&self) -> bool {
         self.0.take()
@@ -112,7 +113,7 @@ impl Drop for Listening {
         // The registration was made when listening began, so this cannot fail.
         let _ = with_process(|process| {
             process.listening -= 1;
-            process.idle.store(process.listening == 0, Ordering::SeqCst);
+            process.set_idle();
         });
     }
 }
@@ -120,8 +121,15 @@ impl Drop for Listening {
 /// What all loops of the process share.
 struct Process {
     listening: usize,
-    /// While this is set, SIGINT does what it does by default.
+    /// While this is set, SIGINT does what it does by default; the signal itself sets it.
     idle: Arc<AtomicBool>,
+}
+
+impl Process {
+    /// Arms the default when nobody listens, and takes back what a signal that was noticed has armed.
+    fn set_idle(&mut self) {
+        self.idle.store(self.listening == 0, Ordering::SeqCst);
+    }
 }
 
 fn with_process<R>(f: impl FnOnce(&mut Process) -> R) -> io::Result<R> {
@@ -131,7 +139,9 @@ fn with_process<R>(f: impl FnOnce(&mut Process) -> R) -> io::Result<R> {
         Some(process) => Ok(f(process)),
         None => {
             let idle = Arc::new(AtomicBool::new(true));
+            // In this order, so that a signal does not see what it sets itself.
             flag::register_conditional_default(SIGINT, Arc::clone(&idle))?;
+            flag::register(SIGINT, Arc::clone(&idle))?;
             Ok(f(process.insert(Process { listening: 0, idle })))
         }
     }

@@ -12,24 +12,28 @@
 //! # asyncio
 //!
 //! `run_forever` and `_run_once` of `BaseEventLoop`.
-//! asyncio looks at its descriptors in every iteration; here a busy loop looks at a bounded [pace](crate::pace), and in the iteration after a descriptor was registered.
+//! asyncio looks at its descriptors in every iteration; here a busy loop looks at a bounded [pace](crate::pace),
+//! and in the iteration after a descriptor was registered.
 
 use std::{any::Any, cell::OnceCell, io, rc::Rc, time::Duration};
 
+use rondel_context::run_in;
 use rondel_sched::{Host, Runnable, Token};
 
 use crate::{
     EventLoop, ExceptionContext, Extension, RunError,
     interrupt::{Interrupt, Listening, drain},
     running::Running,
-    watchers::Direction,
+    selector::Direction,
 };
 
 /// The longest that one wait lasts; a timer that lies further off is waited for in several.
 const MAX_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl EventLoop {
-    /// Runs until [`stop`](Self::stop) is called.
+    /// Runs until [`stop`](Self::stop) is called, or Ctrl-C ends the run after the current iteration.
+    ///
+    /// A second Ctrl-C within that iteration ends the process, as one does while no loop runs.
     ///
     /// See [asyncio's `run_forever`](https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.run_forever).
     ///
@@ -87,7 +91,10 @@ impl EventLoop {
         match self.plan(patience)? {
             Plan::Go => {}
             Plan::Look => self.select(Some(Duration::ZERO))?,
-            Plan::Wait(timeout) => self.select(timeout)?,
+            Plan::Wait(timeout) => {
+                tracing::trace!(?timeout, "idle");
+                self.select(timeout)?;
+            }
         }
         self.scheduler().fire_timers();
         let ran = self.scheduler().run_ready(turn);
@@ -188,8 +195,12 @@ impl EventLoop {
     fn watch_interrupt(&self) -> io::Result<Rc<Interrupt>> {
         let interrupt = Rc::new(Interrupt::new()?);
         let socket = interrupt.socket();
-        self.watchers()
-            .add(Direction::Read, interrupt.socket(), move || drain(&socket))?;
+        let watch = || {
+            self.watchers()
+                .add(Direction::Read, interrupt.socket(), move || drain(&socket))
+        };
+        // In no context, because it would be kept until the loop closes.
+        run_in(&mut None, watch)?;
         self.interrupt().replace(Some(Rc::clone(&interrupt)));
         Ok(interrupt)
     }

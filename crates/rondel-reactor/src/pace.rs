@@ -1,11 +1,14 @@
 //! How often a busy loop looks at its descriptors.
 //!
-//! A look costs a system call, about a hundred times what a short callback costs, so a busy loop does not look in every iteration.
-//! It looks when [`SLICE`] has passed since the last look; it reads the clock for that only every so many callbacks, because that too costs more than a callback.
+//! A look costs a system call, ten to a hundred times what a short callback costs, so a busy loop does not look in every iteration.
+//! It looks when [`SLICE`] has passed since the last look; it reads the clock for that only every so many callbacks, because that costs more than a
+//! callback too.
 //! How many is adapted to their length, so that a reading is worth at most about one slice: slow callbacks are counted one by one, short ones in batches of
 //! [`MAX_INTERVAL`].
+//! A descriptor that was just registered may be ready already: it is looked at in the next iteration, whatever the pace.
 //!
-//! The bound: a look comes at most one interval of callbacks after the slice is over, and an interval is `MAX_INTERVAL` callbacks at most.
+//! The bound: a look comes at most two intervals of callbacks after the slice is over, because the first of them may have begun before the loop was busy;
+//! an interval is at most `MAX_INTERVAL` callbacks, and about one slice long once its callbacks have been measured.
 //! It is counted at the end of an iteration, which always runs everything that was ready.
 //!
 //! # asyncio

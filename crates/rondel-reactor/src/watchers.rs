@@ -22,14 +22,7 @@ use std::{
 use rondel_context::{Context, capture, run_in};
 use rondel_sched::{ClosedError, Runnable, Scheduler, describe_callback};
 
-use crate::selector::{Backend, Event, Interest, Notify, Selector};
-
-/// What a callback waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Direction {
-    Read,
-    Write,
-}
+use crate::selector::{Backend, Direction, Event, Interest, Notify, Selector};
 
 /// The watched descriptors of one loop.
 pub(crate) struct Watchers {
@@ -48,7 +41,6 @@ struct Watched {
 }
 
 /// A callback, and what keeps its descriptor open.
-#[derive(Clone)]
 struct Watcher {
     callback: Rc<dyn WatchCallback>,
     source: Rc<dyn AsFd>,
@@ -90,12 +82,7 @@ impl Watchers {
         };
 
         let before = self.interest(fd);
-        let interest = before
-            .unwrap_or(Interest {
-                readable: false,
-                writable: false,
-            })
-            .with(direction);
+        let interest = before.unwrap_or(Interest::NONE).with(direction);
         match before {
             None => selector.register(fd, &watcher.source, interest)?,
             Some(_) => selector.modify(fd, &watcher.source, interest)?,
@@ -227,21 +214,6 @@ impl Watched {
 
     fn any(&self) -> Option<&Watcher> {
         self.reader.as_ref().or(self.writer.as_ref())
-    }
-}
-
-impl Interest {
-    fn with(self, direction: Direction) -> Self {
-        match direction {
-            Direction::Read => Self {
-                readable: true,
-                ..self
-            },
-            Direction::Write => Self {
-                writable: true,
-                ..self
-            },
-        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{
     any::Any,
     cell::{Cell, RefCell},
+    mem,
     panic::resume_unwind,
     rc::Rc,
     time::Duration,
@@ -265,12 +266,8 @@ fn the_scheduler_does_what_two_vecs_do() {
             for operation in &sequence {
                 world.apply(operation);
                 model.apply(operation);
-                prop_assert_eq!(
-                    &*world.events.borrow(),
-                    &model.events,
-                    "after {:?}",
-                    operation
-                );
+                let (seen, expected) = (world.events.take(), mem::take(&mut model.events));
+                prop_assert_eq!(seen, expected, "after {:?}", operation);
                 prop_assert_eq!(world.scheduler.ready_len(), model.ready.len());
                 let next = model.timers.first().map(|&(when, _)| time(when));
                 prop_assert_eq!(world.scheduler.next_timer(), next);

@@ -54,11 +54,38 @@ impl Backend {
     }
 }
 
+/// What a callback waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    Read,
+    Write,
+}
+
 /// What a descriptor is watched for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Interest {
     pub(crate) readable: bool,
     pub(crate) writable: bool,
+}
+
+impl Interest {
+    pub(crate) const NONE: Self = Self {
+        readable: false,
+        writable: false,
+    };
+
+    pub(crate) fn with(self, direction: Direction) -> Self {
+        match direction {
+            Direction::Read => Self {
+                readable: true,
+                ..self
+            },
+            Direction::Write => Self {
+                writable: true,
+                ..self
+            },
+        }
+    }
 }
 
 /// A descriptor is ready.

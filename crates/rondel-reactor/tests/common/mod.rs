@@ -1,0 +1,76 @@
+//! What the tests share: a log of what happened, loops on every backend, and a stand-in for the running loop.
+
+#![allow(dead_code, reason = "not every test uses all of it")]
+
+use std::{cell::RefCell, error::Error, rc::Rc};
+
+use rondel_reactor::{Backend, EventLoop, ExceptionHandler, get_running_loop};
+use rondel_sched::VirtualClock;
+
+pub(crate) type TestResult = Result<(), Box<dyn Error>>;
+
+/// Every way to wait for descriptors that this platform has.
+pub(crate) const BACKENDS: &[Backend] = &[
+    Backend::Default,
+    #[cfg(target_os = "linux")]
+    Backend::Epoll,
+    Backend::Polling,
+];
+
+/// Runs a test on a loop of every backend.
+pub(crate) fn on_every_backend(test: impl Fn(&EventLoop) -> TestResult) -> TestResult {
+    for &backend in BACKENDS {
+        let event_loop = EventLoop::builder().backend(backend).build()?;
+        test(&event_loop).inspect_err(|error| eprintln!("on {backend:?}: {error}"))?;
+        event_loop.close()?;
+    }
+    Ok(())
+}
+
+/// A loop under a virtual clock.
+pub(crate) fn virtual_loop() -> (EventLoop, VirtualClock) {
+    let clock = VirtualClock::new();
+    let event_loop = EventLoop::builder()
+        .clock(clock.clone())
+        .build()
+        .expect("there are descriptors left");
+    (event_loop, clock)
+}
+
+/// The loop that runs the calling callback.
+pub(crate) fn running() -> EventLoop {
+    get_running_loop().expect("called by a callback")
+}
+
+/// A callback that stops its loop.
+pub(crate) fn stop() {
+    running().stop();
+}
+
+/// Words in the order in which they were added.
+#[derive(Clone, Default)]
+pub(crate) struct Log(Rc<RefCell<Vec<String>>>);
+
+impl Log {
+    pub(crate) fn add(&self, text: impl Into<String>) {
+        self.0.borrow_mut().push(text.into());
+    }
+
+    /// A callback that adds `text`.
+    pub(crate) fn adding(&self, text: &'static str) -> impl Fn() + 'static {
+        let log = self.clone();
+        move || log.add(text)
+    }
+
+    /// An exception handler that adds the whole report.
+    pub(crate) fn reporting(&self) -> Option<ExceptionHandler> {
+        let log = self.clone();
+        Some(Rc::new(move |_, context| log.add(context.to_string())))
+    }
+
+    /// Checks all that has happened so far.
+    #[track_caller]
+    pub(crate) fn saw(&self, expected: &str) {
+        assert_eq!(self.0.borrow().join(" "), expected);
+    }
+}
