@@ -24,7 +24,7 @@ use rondel_future::CancelledError;
 use rondel_sched::Token;
 
 use crate::callback::{Callback, ForeignWaker};
-use crate::cell::AnyFuture;
+use crate::cell::{AnyFuture, Kind};
 use crate::core::Core;
 use crate::exception::{Exception, Result};
 use crate::future::Future;
@@ -73,7 +73,9 @@ impl Leaf {
             return Poll::Ready(outcome);
         }
         if let Registered::Refused(error) = &self.registered {
-            return Poll::Ready(Err(error.clone()));
+            // The future may be of another loop than the one whose task is to get an error.
+            let error = running::take_throw().unwrap_or_else(|| error.clone());
+            return Poll::Ready(Err(error));
         }
         match waker::token(cx.waker()) {
             Some(token) if core.is_current(token) => self.register_task(token, cx),
@@ -82,23 +84,29 @@ impl Leaf {
         Poll::Pending
     }
 
+    #[inline]
     fn register_task(&mut self, token: Token, cx: &Context<'_>) {
         if matches!(self.registered, Registered::Step(before) if before == token) {
             return;
         }
         self.deregister();
-        let Some(task) = self.future.core().task(token) else {
-            return;
-        };
-        if task.ptr_eq(&self.future) {
-            return self.refuse(format!("task cannot await on itself: {task:?}"), cx);
+        let future = &self.future;
+        let is_itself = future.core().look_at_task(token, |task, state| {
+            let is_itself = task.ptr_eq(future);
+            if !is_itself {
+                state.add_waiter(future.clone());
+            }
+            is_itself
+        });
+        match is_itself {
+            Some(false) => {
+                // It is pending, so nothing is scheduled that could be refused.
+                let _ = future.add_callback(Callback::Step(token));
+                self.registered = Registered::Step(token);
+            }
+            Some(true) => self.refuse(format!("task cannot await on itself: {future:?}"), cx),
+            None => {}
         }
-        // It is pending, so nothing is scheduled that could be refused.
-        let _ = self.future.add_callback(Callback::Step(token));
-        if let Some(state) = task.task_state() {
-            state.add_waiter(self.future.clone());
-        }
-        self.registered = Registered::Step(token);
     }
 
     fn register_waker(&mut self, cx: &Context<'_>) {
@@ -134,6 +142,7 @@ impl Leaf {
         self.registered = Registered::Waker { waker, task: token };
     }
 
+    #[cold]
     fn refuse(&mut self, message: String, cx: &Context<'_>) {
         self.registered = Registered::Refused(Exception::runtime(message));
         cx.waker().wake_by_ref();
@@ -170,8 +179,14 @@ impl Leaf {
 }
 
 impl Drop for Leaf {
+    #[inline]
     fn drop(&mut self) {
-        self.deregister();
+        if !matches!(self.registered, Registered::No) {
+            self.leave();
+            if let Kind::Gather(state) = self.future.kind() {
+                state.abandon(&self.future);
+            }
+        }
     }
 }
 

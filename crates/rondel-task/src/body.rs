@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use rondel_context::Context as ContextVars;
 use rondel_sched::Token;
@@ -21,8 +21,38 @@ use crate::coroutine::CoroutineCell;
 use crate::exception::Result;
 use crate::task_state::TaskState;
 
-/// Keeps the value of a future of type `T`.
-pub(crate) type Slot<T> = RefCell<Option<T>>;
+/// Keeps the value of a future that is no task.
+pub(crate) struct Slot<T>(RefCell<Option<T>>);
+
+impl<T: 'static> Slot<T> {
+    pub(crate) const fn new() -> Self {
+        Self(RefCell::new(None))
+    }
+
+    /// Moves a value in, out of an `Option<T>`.
+    pub(crate) fn put(&self, value: &mut dyn Any) {
+        if let Some(value) = value.downcast_mut::<Option<T>>()
+            && let Ok(mut slot) = self.0.try_borrow_mut()
+        {
+            // What was there goes out the same way, to be dropped by the caller.
+            std::mem::swap(&mut *slot, value);
+        }
+    }
+
+    /// Moves the value out, into an `Option<T>`; a value that is being read stays where it is.
+    pub(crate) fn take(&self, into: &mut dyn Any) {
+        self.put(into);
+    }
+
+    /// Shows the value, if there is one.
+    pub(crate) fn look(&self, f: &mut dyn FnMut(&dyn Any)) {
+        if let Ok(slot) = self.0.try_borrow()
+            && let Some(value) = &*slot
+        {
+            f(value);
+        }
+    }
+}
 
 /// A future that somebody completes by hand.
 struct PlainBody<T>(Slot<T>);
@@ -32,25 +62,27 @@ impl<T: 'static> Body for PlainBody<T> {
         Kind::Plain
     }
 
-    fn slot(&self) -> &dyn Any {
-        &self.0
+    fn put(&self, value: &mut dyn Any) {
+        self.0.put(value);
     }
 
-    fn drop_value(&self) {
-        let value = self.0.take();
-        drop(value);
+    fn take(&self, into: &mut dyn Any) {
+        self.0.take(into);
+    }
+
+    fn look(&self, f: &mut dyn FnMut(&dyn Any)) {
+        self.0.look(f);
     }
 }
 
 /// Makes a pending future.
 pub(crate) fn plain<T: 'static>(core: Rc<Core>) -> AnyFuture {
-    AnyFuture::new(core, PlainBody::<T>(RefCell::new(None)))
+    AnyFuture::new(core, PlainBody::<T>(Slot::new()))
 }
 
 struct TaskBody<T, C> {
     state: TaskState,
-    slot: Slot<T>,
-    coroutine: CoroutineCell<C>,
+    coroutine: CoroutineCell<C, T>,
 }
 
 impl<T, C> Body for TaskBody<T, C>
@@ -62,8 +94,16 @@ where
         Kind::Task(&self.state)
     }
 
-    fn slot(&self) -> &dyn Any {
-        &self.slot
+    fn take(&self, into: &mut dyn Any) {
+        if let Some(into) = into.downcast_mut::<Option<T>>() {
+            *into = self.coroutine.take();
+        }
+    }
+
+    fn look(&self, f: &mut dyn FnMut(&dyn Any)) {
+        if let Some(value) = self.coroutine.value() {
+            f(&*value);
+        }
     }
 
     fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<()>> {
@@ -73,22 +113,11 @@ where
         )]
         // SAFETY: this body lies in an `Rc` since before its first poll and never leaves it (I1), so the cell is pinned.
         let coroutine = unsafe { Pin::new_unchecked(&self.coroutine) };
-        let Some(poll) = coroutine.poll(cx) else {
-            return Poll::Pending;
-        };
-        Poll::Ready(ready!(poll).map(|value| {
-            let before = self.slot.replace(Some(value));
-            debug_assert!(before.is_none(), "a coroutine ends once");
-        }))
+        coroutine.poll(cx).unwrap_or(Poll::Pending)
     }
 
-    fn drop_coroutine(&self) -> bool {
+    fn clear(&self) -> bool {
         self.coroutine.clear()
-    }
-
-    fn drop_value(&self) {
-        let value = self.slot.take();
-        drop(value);
     }
 
     fn coroutine_name(&self) -> &'static str {
@@ -110,7 +139,6 @@ where
 {
     let body = TaskBody {
         state: TaskState::new(token, context, created_at),
-        slot: Slot::<T>::new(None),
         coroutine: CoroutineCell::new(coroutine),
     };
     AnyFuture::new(core, body)

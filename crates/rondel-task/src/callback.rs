@@ -40,6 +40,11 @@ pub(crate) trait DoneCallback {
 
     /// Where it comes from, for a future's `repr`.
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
+
+    /// The callback that this is once more.
+    fn repeats(&self) -> Option<&dyn DoneCallback> {
+        None
+    }
 }
 
 impl Callback {
@@ -135,18 +140,13 @@ impl<T: 'static, F: FnMut(&Future<T>) + 'static> DoneCallback for UserCallback<T
 
 impl<T: 'static, F: FnMut(&Future<T>) + 'static> Runnable for UserCallback<T, F> {
     fn run(self: Rc<Self>) {
-        let future = self.done.borrow_mut().pop_front();
-        let (Some(future), Some(function)) = (future, self.function.take()) else {
+        let Some(future) = self.done.borrow_mut().pop_front() else {
             return;
-        };
-        let mut call = PutBack {
-            cell: &self.function,
-            function: Some(function),
         };
         let mut context = self.context.take();
         // A clone keeps the context in its place should the callback panic.
         self.context.set(context.clone());
-        rondel_context::run_in(&mut context, || call.call(&Future::from_any(future)));
+        self.call(future, &mut context);
         self.context.set(context);
     }
 
@@ -158,6 +158,60 @@ impl<T: 'static, F: FnMut(&Future<T>) + 'static> Runnable for UserCallback<T, F>
             self.added_at.file(),
             self.added_at.line()
         )
+    }
+}
+
+/// A done callback that can be added more than once.
+trait Repeatable: DoneCallback {
+    /// Calls the function, for a future that is done.
+    fn call(&self, future: AnyFuture, context: &mut Option<Context>);
+}
+
+impl<T: 'static, F: FnMut(&Future<T>) + 'static> Repeatable for UserCallback<T, F> {
+    fn call(&self, future: AnyFuture, context: &mut Option<Context>) {
+        let Some(function) = self.function.take() else {
+            return;
+        };
+        let mut call = PutBack {
+            cell: &self.function,
+            function: Some(function),
+        };
+        rondel_context::run_in(context, || call.call(&Future::from_any(future)));
+    }
+}
+
+/// A callback that was added once more, in the context of that time.
+struct Repeated {
+    callback: Rc<dyn Repeatable>,
+    context: Cell<Option<Context>>,
+    /// The future, when it is done.
+    done: Cell<Option<AnyFuture>>,
+}
+
+impl DoneCallback for Repeated {
+    fn schedule(self: Rc<Self>, future: &AnyFuture) -> Result<(), ClosedError> {
+        self.done.set(Some(future.clone()));
+        future.core().scheduler().schedule(self)
+    }
+
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        DoneCallback::describe(&*self.callback, f)
+    }
+
+    fn repeats(&self) -> Option<&dyn DoneCallback> {
+        Some(&*self.callback)
+    }
+}
+
+impl Runnable for Repeated {
+    fn run(self: Rc<Self>) {
+        if let Some(future) = self.done.take() {
+            self.callback.call(future, &mut self.context.take());
+        }
+    }
+
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        DoneCallback::describe(self, f)
     }
 }
 
@@ -188,7 +242,7 @@ impl<F> Drop for PutBack<'_, F> {
 ///
 /// The same callback may be added again, to the same future or to others, with [`Future::add_callback_again`].
 pub struct CallbackKey<T: 'static> {
-    callback: Rc<dyn DoneCallback>,
+    callback: Rc<dyn Repeatable>,
     _value: PhantomData<fn(T)>,
 }
 
@@ -214,8 +268,21 @@ impl<T: 'static> CallbackKey<T> {
         Callback::Done(self.callback.clone())
     }
 
+    /// The callback once more, in a context of its own.
+    pub(crate) fn repeated(&self, context: Option<Context>) -> Callback {
+        Callback::Done(Rc::new(Repeated {
+            callback: self.callback.clone(),
+            context: Cell::new(context),
+            done: Cell::new(None),
+        }))
+    }
+
     pub(crate) fn names(&self, callback: &Callback) -> bool {
-        callback.is(&self.callback)
+        let repeats = |done: &Rc<dyn DoneCallback>| {
+            done.repeats()
+                .is_some_and(|first| std::ptr::addr_eq(first, Rc::as_ptr(&self.callback)))
+        };
+        callback.is(&self.callback) || matches!(callback, Callback::Done(done) if repeats(done))
     }
 }
 
@@ -230,7 +297,8 @@ impl<T> Clone for CallbackKey<T> {
 
 impl<T> fmt::Debug for CallbackKey<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let source = FromFn(|f: &mut fmt::Formatter<'_>| self.callback.describe(f));
+        let source =
+            FromFn(|f: &mut fmt::Formatter<'_>| DoneCallback::describe(&*self.callback, f));
         f.debug_tuple("CallbackKey").field(&source).finish()
     }
 }

@@ -77,8 +77,16 @@ pub(crate) fn cancel(future: &AnyFuture, message: Option<Arc<str>>) -> bool {
             if let Some(child) = frame.children.next() {
                 break child;
             }
-            answer = frames.pop().is_some_and(|frame| settle(frame, &message));
+            let closes_ring = frame.closes_ring;
+            let Some(frame) = frames.pop() else {
+                return answer;
+            };
+            answer = settle(frame, &message);
             milestone = milestone.min(frames.len());
+            // A gather that refuses for a ring has nobody to step: that is up to the task that waits for it.
+            if let (false, true, Some(parent)) = (answer, closes_ring, frames.last_mut()) {
+                parent.closes_ring = true;
+            }
         };
     }
 }
@@ -101,7 +109,7 @@ fn ask(future: &AnyFuture, message: &Option<Arc<str>>) -> Asked {
             }
         }
         Kind::Gather(_) if future.done() => Asked::Answer(false),
-        Kind::Gather(state) => Asked::Children(None.into_iter().chain(state.pending_children())),
+        Kind::Gather(state) => Asked::Children(None.into_iter().chain(state.children())),
     }
 }
 

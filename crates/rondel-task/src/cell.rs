@@ -35,21 +35,24 @@ pub(crate) trait Body: 'static {
     /// What this future is beyond a plain one.
     fn kind(&self) -> Kind<'_>;
 
-    /// The [`Slot`](crate::body::Slot) that keeps the value.
-    fn slot(&self) -> &dyn Any;
+    /// Moves a value in, out of an `Option<T>`; a task's value is set by its coroutine alone.
+    fn put(&self, _: &mut dyn Any) {}
 
-    /// Polls a task's coroutine; a value that it gives is in the slot afterwards.
+    /// Moves the value out, into an `Option<T>`.
+    fn take(&self, into: &mut dyn Any);
+
+    /// Shows the value, a `T`, if there is one; it can be shown again meanwhile, but not taken.
+    fn look(&self, f: &mut dyn FnMut(&dyn Any));
+
+    /// Polls a task's coroutine, which is then dropped if it has finished.
     fn poll(&self, _: &mut Context<'_>) -> Poll<Result<()>> {
         Poll::Pending
     }
 
-    /// Drops a task's coroutine; false if it is being polled right now.
-    fn drop_coroutine(&self) -> bool {
+    /// Drops a task's coroutine, or its value; false if it is being polled right now.
+    fn clear(&self) -> bool {
         true
     }
-
-    /// Drops the value, if there is one.
-    fn drop_value(&self);
 
     /// The type name of a task's coroutine.
     fn coroutine_name(&self) -> &'static str {
@@ -69,7 +72,7 @@ pub(crate) enum Kind<'a> {
 pub(crate) struct Inner<B: Body + ?Sized> {
     completion: RefCell<Completion<Callback, Exception>>,
     core: Rc<Core>,
-    pub(crate) body: B,
+    body: B,
 }
 
 impl<B: Body + ?Sized> Drop for Inner<B> {
@@ -99,21 +102,13 @@ pub(crate) struct AnyFuture(Rc<Inner<dyn Body>>);
 pub(crate) type WeakFuture = Weak<Inner<dyn Body>>;
 
 impl AnyFuture {
+    #[inline]
     pub(crate) fn new(core: Rc<Core>, body: impl Body) -> Self {
-        Self(Self::inner(core, body))
-    }
-
-    /// As `new`, for whoever needs the body's type once more.
-    pub(crate) fn inner<B: Body>(core: Rc<Core>, body: B) -> Rc<Inner<B>> {
-        Rc::new(Inner {
+        Self(Rc::new(Inner {
             completion: RefCell::new(Completion::new()),
             core,
             body,
-        })
-    }
-
-    pub(crate) fn from_inner<B: Body>(inner: Rc<Inner<B>>) -> Self {
-        Self(inner)
+        }))
     }
 
     pub(crate) fn upgrade(weak: &WeakFuture) -> Option<Self> {
@@ -157,9 +152,14 @@ impl AnyFuture {
         Rc::as_ptr(&self.0).addr()
     }
 
+    /// How many handles there are, this one included.
+    pub(crate) fn handles(&self) -> usize {
+        Rc::strong_count(&self.0)
+    }
+
     /// True if no other handle could read the value later.
     pub(crate) fn is_last_handle(&self) -> bool {
-        Rc::strong_count(&self.0) == 1
+        self.handles() == 1
     }
 
     // --- looking ---------------------------------------------------------------------------
@@ -179,7 +179,7 @@ impl AnyFuture {
 
     /// Waits for the value, or says why there is none; marks an exception as retrieved.
     ///
-    /// `None` while pending, `Some(Ok(()))` when the value is in the slot.
+    /// `None` while pending, `Some(Ok(()))` when there is a value.
     pub(crate) fn outcome(&self) -> Option<Result<()>> {
         let mut completion = self.0.completion.borrow_mut();
         let outcome = match completion.outcome() {
@@ -228,7 +228,7 @@ impl AnyFuture {
 
     // --- changing ----------------------------------------------------------------------------
 
-    /// Pending -> Finished with the value that is in the slot.
+    /// Pending -> Finished with the value that the body holds.
     pub(crate) fn finish(&self) -> Result<()> {
         let callbacks = self.0.completion.borrow_mut().finish()?;
         Ok(self.schedule(callbacks)?)

@@ -19,6 +19,7 @@ use rondel_sched::{ClosedError, Scheduler, Token};
 
 use crate::body;
 use crate::cell::AnyFuture;
+use crate::completer::Exported;
 use crate::exception::Result;
 use crate::running;
 use crate::slab::Slab;
@@ -35,6 +36,7 @@ pub(crate) struct Core {
     slab: RefCell<Slab>,
     /// The task that is being stepped, and whether the next leaf that is polled is to return a `CancelledError`.
     stepping: Cell<Stepping>,
+    exported: Exported,
     owners: Cell<usize>,
     closing: Cell<bool>,
     me: Weak<Core>,
@@ -58,6 +60,7 @@ impl Core {
                 task: NO_TASK,
                 throw: false,
             }),
+            exported: Exported::default(),
             owners: Cell::new(0),
             closing: Cell::new(false),
             me: me.clone(),
@@ -84,6 +87,11 @@ impl Core {
     /// The count of `EventLoop` handles (I2).
     pub(crate) fn owners(&self) -> &Cell<usize> {
         &self.owners
+    }
+
+    /// The futures that other threads may complete.
+    pub(crate) fn exported(&self) -> &Exported {
+        &self.exported
     }
 
     /// True from the moment on when the tasks are dropped.
@@ -113,6 +121,7 @@ impl Core {
             .borrow_mut()
             .insert(move |token| body::spawn(core, coroutine, token, context, created_at));
         if let Some(state) = task.task_state() {
+            tracing::trace!(task = state.number(), at = %created_at, "task created");
             self.scheduler().wake(state.token);
         }
         Ok(task)
@@ -186,6 +195,18 @@ impl Core {
         self.task(self.stepping.get().task)
     }
 
+    /// Looks at the task of a token that is not stale; `f` runs no code of the user (I1).
+    #[inline]
+    pub(crate) fn look_at_task<R>(
+        &self,
+        token: Token,
+        f: impl FnOnce(&AnyFuture, &TaskState) -> R,
+    ) -> Option<R> {
+        let slab = self.slab.borrow();
+        let task = slab.get(token)?;
+        Some(f(task, task.task_state()?))
+    }
+
     /// The task of a token that is not stale.
     pub(crate) fn task(&self, token: Token) -> Option<AnyFuture> {
         self.slab.borrow().get(token).cloned()
@@ -240,6 +261,7 @@ impl Extension for Core {
     fn closing(&self) {
         if !self.closing.replace(true) {
             self.destroy_tasks();
+            self.exported.clear();
         }
     }
 

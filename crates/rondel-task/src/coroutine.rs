@@ -1,86 +1,111 @@
-//! `CoroutineCell`: a coroutine polled in place, inside the allocation of its task.
+//! `CoroutineCell`: a coroutine polled in place, inside the allocation of its task, and then its value in the same place.
 //!
 //! It knows no task; the step decides when to poll and what an outcome means.
 //!
 //! # Invariants
-//! - I1: `busy` is true exactly while a `&mut` to the coroutine exists: during a poll and during its drop. Whoever comes in
-//!   by re-entrance then gets `None` or `false` and touches nothing.
+//! - I1: The cell is borrowed while the coroutine is polled or dropped. Whoever comes in by re-entrance then gets `None` or
+//!   `false` and touches nothing.
 //! - I2: From the first poll until it is dropped the coroutine does not move: `poll` asks for a pinned cell, the cell is
-//!   `!Unpin`, and the coroutine is dropped in place.
+//!   `!Unpin`, only a value is ever moved out, and the coroutine is dropped in place.
 //! - I3: The coroutine is dropped once, at the end of the poll that finishes it, or by `clear`, or with the cell.
 
-#![allow(
-    unsafe_code,
-    reason = "one allocation a task instead of two: a boxed coroutine costs a spawn about a third more"
-)]
-
-use std::cell::{Cell, UnsafeCell};
+use std::cell::{Ref, RefCell};
 use std::marker::PhantomPinned;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-pub(crate) struct CoroutineCell<C> {
-    busy: Cell<bool>,
-    coroutine: UnsafeCell<Option<C>>,
+use crate::exception::Result;
+
+pub(crate) struct CoroutineCell<C, T> {
+    place: RefCell<Place<C, T>>,
     _pinned: PhantomPinned,
 }
 
-/// Sets `busy` for as long as it lives, also through a panic.
-struct Busy<'a>(&'a Cell<bool>);
-
-impl<'a> Busy<'a> {
-    fn enter(busy: &'a Cell<bool>) -> Option<Self> {
-        // Lazily: a guard that is made and dropped at once would clear the flag of the one inside.
-        (!busy.replace(true)).then(|| Self(busy))
-    }
+enum Place<C, T> {
+    Coroutine(C),
+    Value(T),
+    Empty,
 }
 
-impl Drop for Busy<'_> {
-    fn drop(&mut self) {
-        self.0.set(false);
-    }
-}
-
-impl<C: Future> CoroutineCell<C> {
+impl<C, T> CoroutineCell<C, T>
+where
+    C: Future<Output = Result<T>>,
+{
     pub(crate) const fn new(coroutine: C) -> Self {
         Self {
-            busy: Cell::new(false),
-            coroutine: UnsafeCell::new(Some(coroutine)),
+            place: RefCell::new(Place::Coroutine(coroutine)),
             _pinned: PhantomPinned,
         }
     }
 
-    /// Polls the coroutine and drops it when it has finished; `None` if it is gone, or is being polled or dropped right now.
-    pub(crate) fn poll(self: Pin<&Self>, cx: &mut Context<'_>) -> Option<Poll<C::Output>> {
-        let this = self.get_ref();
-        let _busy = Busy::enter(&this.busy)?;
-        // SAFETY: `busy` was false, so no other reference to the coroutine exists (I1), and as long as `_busy` lives nobody
-        // makes one.
-        let slot = unsafe { &mut *this.coroutine.get() };
-        let coroutine = slot.as_mut()?;
-        // SAFETY: the cell is pinned, so what it holds stays where it is until it is dropped (I2).
-        let poll = unsafe { Pin::new_unchecked(coroutine) }.poll(cx);
-        if poll.is_ready() {
-            *slot = None; // drops in place (I3)
-        }
-        Some(poll)
+    /// Polls the coroutine; when it has finished it is dropped, and its value is in its place.
+    ///
+    /// `None` if it is gone, or is being polled or dropped right now.
+    pub(crate) fn poll(self: Pin<&Self>, cx: &mut Context<'_>) -> Option<Poll<Result<()>>> {
+        let mut place = self.get_ref().place.try_borrow_mut().ok()?;
+        let Place::Coroutine(coroutine) = &mut *place else {
+            return None;
+        };
+        #[allow(
+            unsafe_code,
+            reason = "one allocation a task instead of two: a boxed coroutine costs a spawn about a third more"
+        )]
+        // SAFETY: the cell is pinned, and nothing moves a coroutine out of it until it is dropped in place (I2).
+        let coroutine = unsafe { Pin::new_unchecked(coroutine) };
+        let Poll::Ready(outcome) = coroutine.poll(cx) else {
+            return Some(Poll::Pending);
+        };
+        // Either assignment drops the coroutine in place first (I3).
+        Some(Poll::Ready(match outcome {
+            Ok(value) => {
+                *place = Place::Value(value);
+                Ok(())
+            }
+            Err(exception) => {
+                *place = Place::Empty;
+                Err(exception)
+            }
+        }))
     }
 
-    /// Drops the coroutine in place; false if it is being polled or dropped right now, and nothing was done.
+    /// Drops the coroutine in place, or the value; false if it is being polled, read or dropped right now, and nothing was done.
     pub(crate) fn clear(&self) -> bool {
-        let Some(_busy) = Busy::enter(&self.busy) else {
-            return false;
-        };
-        // SAFETY: as in `poll`: exclusive by `busy` (I1).
-        let slot = unsafe { &mut *self.coroutine.get() };
-        *slot = None;
-        true
+        match self.place.try_borrow_mut() {
+            Ok(mut place) => {
+                *place = Place::Empty;
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// Moves the value out, if there is one and nobody is reading it right now.
+    pub(crate) fn take(&self) -> Option<T> {
+        let mut place = self.place.try_borrow_mut().ok()?;
+        match &*place {
+            Place::Value(_) => match std::mem::replace(&mut *place, Place::Empty) {
+                Place::Value(value) => Some(value),
+                Place::Coroutine(_) | Place::Empty => None,
+            },
+            Place::Coroutine(_) | Place::Empty => None,
+        }
+    }
+
+    /// Borrows the value, if there is one.
+    pub(crate) fn value(&self) -> Option<Ref<'_, T>> {
+        let place = self.place.try_borrow().ok()?;
+        Ref::filter_map(place, |place| match place {
+            Place::Value(value) => Some(value),
+            Place::Coroutine(_) | Place::Empty => None,
+        })
+        .ok()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::cell::Cell;
     use std::rc::Rc;
     use std::task::Waker;
 
@@ -93,14 +118,14 @@ mod tests {
     }
 
     impl Future for Steady {
-        type Output = u32;
+        type Output = Result<u32>;
 
-        fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<u32> {
+        fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<u32>> {
             let here = &raw const *self as usize;
             assert_eq!(here % 64, 0, "the alignment is kept");
             assert_eq!(*self.seen_at.get_or_insert(here), here, "it does not move");
             if self.left == 0 {
-                return Poll::Ready(7);
+                return Poll::Ready(Ok(7));
             }
             self.left -= 1;
             Poll::Pending
@@ -113,7 +138,7 @@ mod tests {
         }
     }
 
-    fn steady(left: u32) -> (Pin<Rc<CoroutineCell<Steady>>>, Rc<Cell<u32>>) {
+    fn steady(left: u32) -> (Pin<Rc<CoroutineCell<Steady, u32>>>, Rc<Cell<u32>>) {
         let drops = Rc::new(Cell::new(0));
         let coroutine = Steady {
             left,
@@ -127,10 +152,13 @@ mod tests {
     fn a_finished_coroutine_is_dropped_once_and_gone() {
         let (cell, drops) = steady(1);
         let mut cx = Context::from_waker(Waker::noop());
-        assert_eq!(cell.as_ref().poll(&mut cx), Some(Poll::Pending));
-        assert_eq!(cell.as_ref().poll(&mut cx), Some(Poll::Ready(7)));
+        assert!(matches!(cell.as_ref().poll(&mut cx), Some(Poll::Pending)));
+        assert!(matches!(cell.as_ref().poll(&mut cx), Some(Poll::Ready(Ok(())))));
         assert_eq!(drops.get(), 1);
-        assert_eq!(cell.as_ref().poll(&mut cx), None);
+        assert!(cell.as_ref().poll(&mut cx).is_none());
+        assert_eq!(cell.value().as_deref(), Some(&7));
+        assert_eq!(cell.take(), Some(7));
+        assert_eq!(cell.take(), None);
         drop(cell);
         assert_eq!(drops.get(), 1);
     }
@@ -147,7 +175,7 @@ mod tests {
     }
 
     /// Polls and clears its own cell from inside its poll and from inside its drop.
-    struct Reentrant(Rc<std::cell::RefCell<Option<Pin<Rc<CoroutineCell<Reentrant>>>>>>);
+    struct Reentrant(Rc<std::cell::RefCell<Option<Pin<Rc<CoroutineCell<Reentrant, ()>>>>>>);
 
     impl Reentrant {
         fn come_in_again(&self) {
@@ -163,11 +191,11 @@ mod tests {
     }
 
     impl Future for Reentrant {
-        type Output = ();
+        type Output = Result<()>;
 
-        fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<()>> {
             self.come_in_again();
-            Poll::Ready(())
+            Poll::Ready(Ok(()))
         }
     }
 
@@ -183,14 +211,14 @@ mod tests {
         let cell = Rc::pin(CoroutineCell::new(Reentrant(place.clone())));
         *place.borrow_mut() = Some(cell.clone());
         let poll = cell.as_ref().poll(&mut Context::from_waker(Waker::noop()));
-        assert_eq!(poll, Some(Poll::Ready(())));
+        assert!(matches!(poll, Some(Poll::Ready(Ok(())))));
         let kept = place.borrow_mut().take();
         drop(kept);
     }
 
     #[test]
     fn a_panicking_coroutine_can_still_be_cleared() {
-        let cell = Rc::pin(CoroutineCell::new(std::future::poll_fn(|_| -> Poll<()> {
+        let cell = Rc::pin(CoroutineCell::new(std::future::poll_fn(|_| -> Poll<Result<()>> {
             panic!("no")
         })));
         let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {

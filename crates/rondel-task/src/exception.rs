@@ -14,6 +14,7 @@ use rondel_future::CancelledError;
 use rondel_reactor::{PanicError, RunError};
 
 use crate::error::{RuntimeError, TimeoutError};
+use crate::exception_group::ExceptionGroup;
 
 /// What a coroutine gives: its value, or the exception that ended it.
 pub type Result<T, E = Exception> = core::result::Result<T, E>;
@@ -88,6 +89,11 @@ impl Exception {
     /// Returns true for a panic that was caught.
     pub fn is_panic(&self) -> bool {
         self.is::<PanicError>()
+    }
+
+    /// Returns true for an [`ExceptionGroup`].
+    pub fn is_group(&self) -> bool {
+        self.is::<ExceptionGroup>()
     }
 
     /// Returns true if a Ctrl-C ended the run of the loop (asyncio's `KeyboardInterrupt`).

@@ -24,7 +24,7 @@ use crate::cell::{AnyFuture, Kind};
 use crate::core::Core;
 use crate::event_loop::EventLoop;
 use crate::exception::{Exception, Result};
-use crate::opaque;
+use crate::opaque::{self, Opaque};
 
 /// A result that is not there yet, completed by hand: a handle, of which clones are the same future.
 ///
@@ -79,14 +79,15 @@ impl<T> Future<T> {
     /// Marks the future as done and sets its result.
     ///
     /// # Errors
-    /// [`InvalidStateError`] if it is done already, `RuntimeError` for a task, of which only the coroutine sets the result;
-    /// the value is dropped and nothing has changed. `ClosedError` if the loop is closed and callbacks could not be
+    /// [`InvalidStateError`] if it is done already, `RuntimeError` for a task, of which only the coroutine sets the result, and
+    /// for an [erased](Self::erase) future; the value is dropped and nothing has changed. `ClosedError` if the loop is closed and callbacks could not be
     /// scheduled; the result is set all the same.
     pub fn set_result(&self, value: T) -> Result<()> {
         self.check_can_set("set_result")?;
-        if let Some(slot) = opaque::slot::<T>(&self.any) {
-            let before = slot.replace(Some(value));
-            drop(before);
+        if !opaque::put_value(&self.any, value) {
+            return Err(Exception::runtime(
+                "an erased future does not support set_result: its value is of another type",
+            ));
         }
         self.any.finish()
     }
@@ -148,7 +149,7 @@ impl<T> Future<T> {
         T: Clone,
     {
         self.check_value()?;
-        opaque::with_value(&self.any, |value: Option<&T>| value.cloned())
+        opaque::with_value(&self.any, T::clone)
     }
 
     /// Moves the result out: later readers get an [`InvalidStateError`].
@@ -206,6 +207,11 @@ impl<T> Future<T> {
         self.any.ptr_eq(&other.any)
     }
 
+    /// Returns the same future with the type of its value forgotten, to be listed with others.
+    pub fn erase(&self) -> Future<Opaque> {
+        Future::from_any(self.any.clone())
+    }
+
     // --- callbacks ---------------------------------------------------------------------------
 
     /// Has the loop call `callback` once the future is done, in a copy of the current context; soon, if it is done already.
@@ -248,16 +254,18 @@ impl<T> Future<T> {
     }
 
     fn add_key(&self, key: CallbackKey<T>) -> Result<CallbackKey<T>, ClosedError> {
-        self.add_callback_again(&key)?;
+        self.any.add_callback(key.callback())?;
         Ok(key)
     }
 
-    /// Adds a callback once more, or one of another future: it is then called as often as it was added.
+    /// Adds a callback once more, or one of another future: it is then called as often as it was added, each time in a copy
+    /// of the context that was current when it was added.
     ///
     /// # Errors
     /// As [`add_done_callback`](Self::add_done_callback).
     pub fn add_callback_again(&self, key: &CallbackKey<T>) -> Result<(), ClosedError> {
-        self.any.add_callback(key.callback())
+        self.any
+            .add_callback(key.repeated(rondel_context::capture()))
     }
 
     /// Takes the callback out of the list as often as it stands there, and returns how often that was.
@@ -284,11 +292,7 @@ impl<T> From<&Future<T>> for Future<T> {
 /// Shows what asyncio's `repr` shows, with the result in Rust's own `Debug`.
 impl<T: fmt::Debug> fmt::Debug for Future<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = None;
-        if let Some(slot) = opaque::slot::<T>(&self.any) {
-            shown = slot.try_borrow().ok();
-        }
-        let value = shown.as_ref().and_then(|value| value.as_ref());
-        self.any.fmt(f, value.map(|value| value as &dyn fmt::Debug))
+        let shown = opaque::with_value(&self.any, |value: &T| self.any.fmt(f, Some(value)));
+        shown.unwrap_or_else(|_| self.any.fmt(f, None))
     }
 }

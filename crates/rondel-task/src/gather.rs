@@ -1,10 +1,11 @@
 //! `gather`: many awaitables at once, their results in the order in which they were given.
 //!
 //! # Invariants
-//! - I1: The outer future is the done callback of every child, so a child costs no allocation. It holds children that are done
-//!   and watches the others through weak handles: whoever completes them holds them. So no outer -> child -> outer cycle keeps
-//!   memory.
-//! - I2: A child that is given twice is watched once.
+//! - I1: One watcher is the done callback of every child, so a child costs no allocation; one that is given twice is watched
+//!   once.
+//! - I2: The outer future holds its children and they, through the watcher, hold it, as in CPython. The cycle ends when the
+//!   children are done; or when the await of the outer future is dropped and nobody else has it: then nobody can hear of it
+//!   any more, and the children are let go.
 //!
 //! # asyncio
 //! [`asyncio.gather`](https://docs.python.org/3/library/asyncio-task.html#asyncio.gather) and its `_GatheringFuture`. What it
@@ -12,73 +13,59 @@
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
-use std::fmt;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::vec;
 
 use rondel_future::CancelledError;
-use rondel_sched::{ClosedError, Runnable};
 
 use crate::body::Slot;
-use crate::callback::{Callback, DoneCallback};
-use crate::cell::{AnyFuture, Body, Inner, Kind, WeakFuture};
+use crate::callback::DoneCallback;
+use crate::cell::{AnyFuture, Body, Kind};
 use crate::ensure_future::EnsureFuture;
 use crate::exception::{Exception, Result};
 use crate::future::Future;
+use crate::opaque;
 use crate::outer::Outer;
 use crate::running;
+use crate::watcher::{Watch, Watcher};
 
-/// What a gather has beyond a future, without the type of the value.
+/// What the outer future of a gather has beyond a future.
 pub(crate) struct GatherState {
-    /// All children, in the order given.
-    children: RefCell<Vec<WeakFuture>>,
-    /// The children that are done, to keep their outcomes until they are collected (I1).
-    done: RefCell<Vec<AnyFuture>>,
-    /// Done children whose turn in the ready queue has not come.
-    scheduled: RefCell<VecDeque<AnyFuture>>,
-    /// How many different children there are, and how many of them were heard of.
-    watched: Cell<usize>,
-    finished: Cell<usize>,
-    return_exceptions: bool,
+    /// In the order given, until they are all done.
+    children: RefCell<Vec<AnyFuture>>,
     cancel_requested: Cell<bool>,
+    watcher: RefCell<Option<Weak<dyn DoneCallback>>>,
 }
 
 impl GatherState {
-    fn new(return_exceptions: bool) -> Self {
-        Self {
-            children: RefCell::default(),
-            done: RefCell::default(),
-            scheduled: RefCell::default(),
-            watched: Cell::new(0),
-            finished: Cell::new(0),
-            return_exceptions,
-            cancel_requested: Cell::new(false),
-        }
-    }
-
-    /// The children that can still be cancelled.
-    pub(crate) fn pending_children(&self) -> vec::IntoIter<AnyFuture> {
-        let children: Vec<AnyFuture> = self
-            .children
-            .borrow()
-            .iter()
-            .filter_map(AnyFuture::upgrade)
-            .collect();
-        children.into_iter()
+    /// The children, to be cancelled.
+    pub(crate) fn children(&self) -> vec::IntoIter<AnyFuture> {
+        self.children.borrow().clone().into_iter()
     }
 
     /// The outer future was cancelled and a child has accepted it.
     pub(crate) fn request_cancel(&self) {
         self.cancel_requested.set(true);
     }
+
+    /// Lets the children go if nobody has the outer future but the watcher and who calls this (I2).
+    pub(crate) fn abandon(&self, outer: &AnyFuture) {
+        if outer.done() || outer.handles() > 2 {
+            return;
+        }
+        let watcher = self.watcher.take().and_then(|watcher| watcher.upgrade());
+        let children = self.children.take();
+        if let Some(watcher) = watcher {
+            for child in &children {
+                child.remove_callbacks(|callback| callback.is(&watcher));
+            }
+        }
+    }
 }
 
 struct GatherBody<O> {
     state: GatherState,
     slot: Slot<O>,
-    /// Makes the value of the children's outcomes.
-    collect: fn(vec::IntoIter<AnyFuture>) -> Result<O>,
 }
 
 impl<O: 'static> Body for GatherBody<O> {
@@ -86,101 +73,83 @@ impl<O: 'static> Body for GatherBody<O> {
         Kind::Gather(&self.state)
     }
 
-    fn slot(&self) -> &dyn Any {
-        &self.slot
+    fn put(&self, value: &mut dyn Any) {
+        self.slot.put(value);
     }
 
-    fn drop_value(&self) {
-        let value = self.slot.take();
-        drop(value);
+    fn take(&self, into: &mut dyn Any) {
+        self.slot.take(into);
+    }
+
+    fn look(&self, f: &mut dyn FnMut(&dyn Any)) {
+        self.slot.look(f);
     }
 }
 
-type Gathering<O> = Inner<GatherBody<O>>;
+/// The done callback of every child.
+struct Gathering<O> {
+    outer: AnyFuture,
+    return_exceptions: bool,
+    /// Makes the value of the children's outcomes.
+    collect: fn(vec::IntoIter<AnyFuture>) -> Result<O>,
+    /// How many different children there are, and how many of them were heard of.
+    watched: Cell<usize>,
+    finished: Cell<usize>,
+}
 
-/// A child is done and its turn has come.
-fn child_done<O: 'static>(gather: &Rc<Gathering<O>>, child: AnyFuture) {
-    let state = &gather.body.state;
-    let outer = AnyFuture::from_inner(gather.clone());
-    state.finished.set(state.finished.get() + 1);
-    if outer.done() {
-        child.retrieve();
-        return;
-    }
-    if !state.return_exceptions {
-        let failed = if child.cancelled() {
-            Some(Exception::new(child.cancelled_error()))
-        } else {
-            child.exception()
-        };
-        if let Some(exception) = failed {
-            // It is pending; a closed loop has nobody to tell.
-            let _ = outer.set_exception(exception);
+impl<O: 'static> Watch for Gathering<O> {
+    const NAME: &'static str = "gather";
+
+    fn future_done(&self, child: AnyFuture) {
+        self.finished.set(self.finished.get() + 1);
+        if self.outer.done() {
+            child.retrieve();
             return;
         }
-    }
-    state.done.borrow_mut().push(child);
-    if state.finished.get() == state.watched.get() {
-        all_done(gather, &outer);
+        if !self.return_exceptions
+            && let Some(exception) = failure(&child)
+        {
+            // It is pending; a closed loop has nobody to tell.
+            let _ = self.outer.set_exception(exception);
+            return;
+        }
+        drop(child);
+        if self.finished.get() == self.watched.get() {
+            self.all_done();
+        }
     }
 }
 
-/// All children are done: makes the value.
-fn all_done<O: 'static>(gather: &Rc<Gathering<O>>, outer: &AnyFuture) {
-    let state = &gather.body.state;
-    let weak = state.children.take();
-    // Upgraded before the strong handles of `done` go.
-    let children: Vec<AnyFuture> = weak.iter().filter_map(AnyFuture::upgrade).collect();
-    let done = state.done.take();
-    drop((weak, done));
-    let last_error = state.cancel_requested.get().then(|| {
-        children
-            .last()
-            .map_or_else(CancelledError::new, AnyFuture::cancelled_error)
-    });
-    let collected = (gather.body.collect)(children.into_iter());
-    let _ = match (last_error, collected) {
-        (Some(error), _) => outer.set_exception(Exception::new(error)),
-        (None, Err(exception)) => outer.set_exception(exception),
-        (None, Ok(value)) => {
-            let before = gather.body.slot.replace(Some(value));
-            drop(before);
-            outer.finish()
-        }
-    };
+/// The exception, or the cancellation, that a child ended by.
+fn failure(child: &AnyFuture) -> Option<Exception> {
+    if child.cancelled() {
+        return Some(Exception::new(child.cancelled_error()));
+    }
+    child.exception()
 }
 
-/// `Inner` is the callback itself, so that a child needs none of its own (I1).
-impl<O: 'static> DoneCallback for Gathering<O> {
-    fn schedule(self: Rc<Self>, child: &AnyFuture) -> Result<(), ClosedError> {
-        self.body
-            .state
-            .scheduled
-            .borrow_mut()
-            .push_back(child.clone());
-        let scheduled = child.core().scheduler().schedule(self.clone());
-        if scheduled.is_err() {
-            let unheard = self.body.state.scheduled.borrow_mut().pop_back();
-            drop(unheard);
-        }
-        scheduled
-    }
-
-    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("gather()")
-    }
-}
-
-impl<O: 'static> Runnable for Gathering<O> {
-    fn run(self: Rc<Self>) {
-        let child = self.body.state.scheduled.borrow_mut().pop_front();
-        if let Some(child) = child {
-            child_done(&self, child);
-        }
-    }
-
-    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("gather()")
+impl<O: 'static> Gathering<O> {
+    fn all_done(&self) {
+        let Kind::Gather(state) = self.outer.kind() else {
+            return;
+        };
+        let children = state.children.take();
+        let error = state.cancel_requested.get().then(|| {
+            // CPython's choice: the last child, however it ended.
+            children
+                .last()
+                .map_or_else(CancelledError::new, AnyFuture::cancelled_error)
+        });
+        let collected = (self.collect)(children.into_iter());
+        // It is pending; a closed loop has nobody to tell.
+        let _ = match (error, collected) {
+            (Some(error), _) => self.outer.set_exception(Exception::new(error)),
+            (None, Err(exception)) => self.outer.set_exception(exception),
+            (None, Ok(value)) => {
+                opaque::put_value(&self.outer, value);
+                self.outer.finish()
+            }
+        };
     }
 }
 
@@ -194,7 +163,6 @@ fn gathering<A: EnsureFuture, O: 'static>(
     let mut event_loop = None;
     let mut children: Vec<AnyFuture> = Vec::new();
     for awaitable in awaitables {
-        let is_new_task = A::IS_COROUTINE;
         let event_loop = match &event_loop {
             Some(event_loop) => event_loop,
             None => event_loop.insert(match awaitable.bound_to() {
@@ -203,7 +171,7 @@ fn gathering<A: EnsureFuture, O: 'static>(
             }),
         };
         let child = awaitable.ensure_future_on(event_loop)?.into_any();
-        if is_new_task && let Some(state) = child.task_state() {
+        if A::IS_COROUTINE && let Some(state) = child.task_state() {
             // Only the outer future knows this task: that it is pending at the end is not its caller's mistake.
             state.log_destroy_pending.set(false);
         }
@@ -213,40 +181,50 @@ fn gathering<A: EnsureFuture, O: 'static>(
         Some(event_loop) => event_loop,
         None => running::get_event_loop()?,
     };
-    let body = GatherBody {
-        state: GatherState::new(return_exceptions),
-        slot: Slot::new(None),
-        collect,
+    let state = GatherState {
+        children: RefCell::new(children.clone()),
+        cancel_requested: Cell::new(false),
+        watcher: RefCell::new(None),
     };
-    let gather = AnyFuture::inner(event_loop.core().clone(), body);
-    watch(&gather, children);
-    Ok(Future::from_any(AnyFuture::from_inner(gather)))
+    let body = GatherBody::<O> { state, slot: Slot::new() };
+    let outer = AnyFuture::new(event_loop.core().clone(), body);
+    let watcher = Watcher::new(Gathering {
+        outer: outer.clone(),
+        return_exceptions,
+        collect,
+        watched: Cell::new(0),
+        finished: Cell::new(0),
+    });
+    watch(&watcher, children)?;
+    Ok(Future::from_any(outer))
 }
 
-/// Adds the outer future as callback of every child that is pending, then hears of those that are done already.
-fn watch<O: 'static>(gather: &Rc<Gathering<O>>, children: Vec<AnyFuture>) {
-    let state = &gather.body.state;
-    *state.children.borrow_mut() = children.iter().map(AnyFuture::downgrade).collect();
-    let mut watched = 0;
+/// Watches every child that is pending, then hears of those that are done already.
+fn watch<O: 'static>(watcher: &Rc<Watcher<Gathering<O>>>, children: Vec<AnyFuture>) -> Result<()> {
+    if let Kind::Gather(state) = watcher.outer.kind() {
+        let callback: Rc<dyn DoneCallback> = watcher.clone();
+        state.watcher.replace(Some(Rc::downgrade(&callback)));
+    }
     let mut done = Vec::new();
+    let mut watched = 0;
     for child in children {
         if child.done() {
             done.push(child);
-        } else if child.has_callback(|callback| callback.is(gather)) {
-            continue; // given twice (I2)
+        } else if child.has_callback(|callback| callback.is(watcher)) {
+            continue; // given twice (I1)
         } else {
-            // It is pending, so nothing is scheduled that could be refused.
-            let _ = child.add_callback(Callback::Done(gather.clone()));
+            watcher.watch(&child)?;
         }
         watched += 1;
     }
-    state.watched.set(watched);
+    watcher.watched.set(watched);
     if watched == 0 {
-        all_done(gather, &AnyFuture::from_inner(gather.clone()));
+        watcher.all_done();
     }
     for child in done {
-        child_done(gather, child);
+        watcher.future_done(child);
     }
+    Ok(())
 }
 
 /// Runs awaitables concurrently and gives their results in the order given.

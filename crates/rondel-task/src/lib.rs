@@ -28,17 +28,20 @@
 
 #![deny(unsafe_code)]
 
+mod as_completed;
 mod awaiter;
 mod body;
 mod callback;
 mod cancel;
 mod cell;
+mod completer;
 mod core;
 mod coroutine;
 mod ensure_future;
 mod error;
 mod event_loop;
 mod exception;
+mod exception_group;
 mod future;
 mod gather;
 mod opaque;
@@ -51,18 +54,23 @@ mod slab;
 mod sleep;
 mod step;
 mod task;
+mod task_group;
 mod task_state;
 mod timeout;
 mod wait;
 mod wait_for;
 mod waker;
+mod watcher;
 
+pub use as_completed::{AsCompleted, AsCompletedIter, NextDone, as_completed};
 pub use awaiter::{Awaiter, Take};
 pub use callback::CallbackKey;
+pub use completer::Completer;
 pub use ensure_future::{EnsureFuture, IsFuture, ensure_future};
 pub use error::{RuntimeError, TimeoutError, ValueError};
 pub use event_loop::{EventLoop, new_event_loop};
 pub use exception::{Exception, Result};
+pub use exception_group::ExceptionGroup;
 pub use future::Future;
 pub use gather::{gather, gather_return_exceptions};
 pub use opaque::Opaque;
@@ -71,8 +79,9 @@ pub use repr::coroutine_repr;
 pub use run::{run, run_virtual};
 pub use running::{get_event_loop, get_running_loop, set_event_loop};
 pub use shield::shield;
-pub use sleep::{sleep, sleep_result};
+pub use sleep::{Sleep, sleep, sleep_result};
 pub use task::{Task, all_tasks, create_task, current_task};
+pub use task_group::{Started, TaskGroup, task_group};
 pub use timeout::{Timeout, timeout, timeout_at};
 pub use wait::{ALL_COMPLETED, FIRST_COMPLETED, FIRST_EXCEPTION, ReturnWhen, Wait, Waiting, wait};
 pub use wait_for::wait_for;

@@ -8,7 +8,6 @@ use std::any::Any;
 
 use rondel_future::InvalidStateError;
 
-use crate::body::Slot;
 use crate::cell::AnyFuture;
 use crate::exception::Result;
 
@@ -24,8 +23,11 @@ fn opaque<T: 'static>() -> Option<T> {
         .and_then(Option::take)
 }
 
-pub(crate) fn slot<T: 'static>(future: &AnyFuture) -> Option<&Slot<T>> {
-    future.body().slot().downcast_ref()
+/// Gives a pending future its value; false if it keeps values of another type.
+pub(crate) fn put_value<T: 'static>(future: &AnyFuture, value: T) -> bool {
+    let mut value = Some(value);
+    future.body().put(&mut value);
+    value.is_none()
 }
 
 /// The value of a future that has one: a clone, or the value itself if nobody else could read it later.
@@ -33,29 +35,37 @@ pub(crate) fn clone_value<T: Clone + 'static>(future: &AnyFuture) -> Result<T> {
     if future.is_last_handle() {
         return take_value(future);
     }
-    with_value(future, |value: Option<&T>| value.cloned())
+    with_value(future, T::clone)
 }
 
 /// Moves the value out of a future that has one.
 pub(crate) fn take_value<T: 'static>(future: &AnyFuture) -> Result<T> {
-    let value = match slot::<T>(future) {
-        // A value that is being cloned right now, and whose `clone` asks for it, stays where it is.
-        Some(slot) => slot.try_borrow_mut().ok().and_then(|mut slot| slot.take()),
-        None => opaque(),
-    };
+    let mut value: Option<T> = None;
+    // A value that is being cloned right now, and whose `clone` asks for it, stays where it is.
+    future.body().take(&mut value);
+    let value = value.or_else(opaque);
     Ok(value.ok_or_else(InvalidStateError::result_taken)?)
 }
 
-/// Lets `f` look at the value of a future that has one.
-///
-/// The slot is borrowed meanwhile, and only shared: `f` may read the value again; to take it fails.
+/// Lets `f` look at the value of a future that has one; it may read the value again, but not take it.
 pub(crate) fn with_value<T: 'static, R>(
     future: &AnyFuture,
-    f: impl FnOnce(Option<&T>) -> Option<R>,
+    f: impl FnOnce(&T) -> R,
 ) -> Result<R> {
-    let looked_at = match slot::<T>(future) {
-        Some(slot) => f(slot.borrow().as_ref()),
-        None => f(opaque().as_ref()),
-    };
+    let mut f = Some(f);
+    let mut looked_at = None;
+    future.body().look(&mut |value| {
+        if let Some(value) = value.downcast_ref::<T>()
+            && let Some(f) = f.take()
+        {
+            looked_at = Some(f(value));
+        }
+    });
+    if looked_at.is_none()
+        && let Some(value) = opaque::<T>()
+        && let Some(f) = f.take()
+    {
+        looked_at = Some(f(&value));
+    }
     Ok(looked_at.ok_or_else(InvalidStateError::result_taken)?)
 }

@@ -133,6 +133,7 @@ fn cancel_all(futures: Waiters, message: &Option<Arc<str>>) -> bool {
 }
 
 fn end(core: &Core, task: &AnyFuture, state: &TaskState, how: End) {
+    tracing::trace!(task = state.number(), "task ended");
     state.clear_waiters();
     let owned = core.forget_task(state.token);
     // A task that is stepped is not done, so none of these can be refused; on a loop that was closed meanwhile nobody hears.
@@ -145,7 +146,7 @@ fn end(core: &Core, task: &AnyFuture, state: &TaskState, how: End) {
             Ok(())
         }
         End::Cancelled => {
-            task.body().drop_value();
+            task.body().clear();
             task.cancel_plain(state.cancel_message());
             Ok(())
         }
@@ -155,7 +156,7 @@ fn end(core: &Core, task: &AnyFuture, state: &TaskState, how: End) {
 
 /// Drops the coroutine; a panic in one of its destructors is reported and goes no further.
 pub(crate) fn drop_coroutine(core: &Core, task: &AnyFuture) {
-    let dropped = catch_unwind(AssertUnwindSafe(|| task.body().drop_coroutine()));
+    let dropped = catch_unwind(AssertUnwindSafe(|| task.body().clear()));
     if let Err(payload) = dropped {
         core.report_panic_in_drop(task, PanicError::new(payload));
     }

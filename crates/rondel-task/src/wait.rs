@@ -179,7 +179,7 @@ async fn enough<T: 'static>(
     };
     let on_completion = CallbackKey::new(on_completion, None, Location::caller());
     for future in &futures {
-        future.add_callback_again(&on_completion)?;
+        future.any().add_callback(on_completion.callback())?;
     }
     let _watched = Watched {
         futures,

@@ -1,0 +1,94 @@
+//! `Watcher`: one done callback for many futures, so that watching one more costs no allocation.
+//!
+//! What it does with a future that is done is up to what is inside: a task group, an `as_completed`.
+//!
+//! # Invariants
+//! - I1: Futures are told in the order in which they were done: the queue of futures and the loop's ready queue are filled
+//!   together and drained together.
+//! - I2: A future that is watched holds the watcher. So a watcher holds no future that is pending, or memory would be kept by a
+//!   cycle; it may hold weak handles, since whoever completes a future holds it, as the loop does with tasks.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::fmt;
+use std::ops::Deref;
+use std::rc::Rc;
+
+use rondel_sched::{ClosedError, Runnable};
+
+use crate::callback::{Callback, DoneCallback};
+use crate::cell::AnyFuture;
+
+/// Something that hears of many futures.
+pub(crate) trait Watch: 'static {
+    /// What the callback is called in a future's `repr`.
+    const NAME: &'static str;
+
+    /// The turn of a future that is done has come in the ready queue.
+    fn future_done(&self, future: AnyFuture);
+}
+
+pub(crate) struct Watcher<W> {
+    watch: W,
+    /// Done futures whose turn in the ready queue has not come (I1).
+    scheduled: RefCell<VecDeque<AnyFuture>>,
+}
+
+impl<W: Watch> Watcher<W> {
+    pub(crate) fn new(watch: W) -> Rc<Self> {
+        Rc::new(Self {
+            watch,
+            scheduled: RefCell::default(),
+        })
+    }
+
+    /// Adds the watcher to the callbacks of a future.
+    ///
+    /// # Errors
+    /// If the future is done and its loop closed.
+    pub(crate) fn watch(self: &Rc<Self>, future: &AnyFuture) -> Result<(), ClosedError> {
+        future.add_callback(Callback::Done(self.clone()))
+    }
+
+    /// Takes it out again.
+    pub(crate) fn unwatch(self: &Rc<Self>, future: &AnyFuture) {
+        future.remove_callback(|callback| callback.is(self));
+    }
+}
+
+impl<W> Deref for Watcher<W> {
+    type Target = W;
+
+    fn deref(&self) -> &W {
+        &self.watch
+    }
+}
+
+impl<W: Watch> DoneCallback for Watcher<W> {
+    fn schedule(self: Rc<Self>, future: &AnyFuture) -> Result<(), ClosedError> {
+        self.scheduled.borrow_mut().push_back(future.clone());
+        let scheduled = future.core().scheduler().schedule(self.clone());
+        if scheduled.is_err() {
+            let unheard = self.scheduled.borrow_mut().pop_back();
+            drop(unheard);
+        }
+        scheduled
+    }
+
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}()", W::NAME)
+    }
+}
+
+impl<W: Watch> Runnable for Watcher<W> {
+    fn run(self: Rc<Self>) {
+        let future = self.scheduled.borrow_mut().pop_front();
+        if let Some(future) = future {
+            self.watch.future_done(future);
+        }
+    }
+
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}()", W::NAME)
+    }
+}
