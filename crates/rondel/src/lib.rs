@@ -42,7 +42,7 @@ pub use rondel_reactor::{
 };
 pub use rondel_sched::{Clock, ClosedError, Handle, MonotonicClock, TimerHandle, VirtualClock};
 pub use rondel_task::{
-    ALL_COMPLETED, CallbackKey, EnsureFuture, EventLoop, Exception, FIRST_COMPLETED,
+    ALL_COMPLETED, CallbackKey, Completer, EnsureFuture, EventLoop, Exception, FIRST_COMPLETED,
     FIRST_EXCEPTION, Future, IsFuture, Opaque, Outer, Result, ReturnWhen, RuntimeError, Sleep, Task,
     Timeout, TimeoutError, ValueError, Wait, all_tasks, coroutine_repr, create_task, current_task,
     ensure_future, gather, gather_return_exceptions, get_event_loop, get_running_loop,
