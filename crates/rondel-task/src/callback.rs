@@ -14,11 +14,13 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
 use std::marker::PhantomData;
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Waker;
 
 use rondel_context::Context;
+use rondel_reactor::{ExceptionContext, PanicError};
 use rondel_sched::{ClosedError, Runnable, Token};
 
 use crate::cell::AnyFuture;
@@ -101,9 +103,16 @@ impl ForeignWaker {
 }
 
 impl DoneCallback for ForeignWaker {
-    fn schedule(self: Rc<Self>, _: &AnyFuture) -> Result<(), ClosedError> {
-        if let Some(waker) = self.0.take() {
-            waker.wake();
+    fn schedule(self: Rc<Self>, future: &AnyFuture) -> Result<(), ClosedError> {
+        let Some(waker) = self.0.take() else {
+            return Ok(());
+        };
+        // A panic here would keep the callbacks behind it from being scheduled.
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
+            let context = ExceptionContext::new("Exception in a waker")
+                .with_exception(Arc::new(PanicError::new(payload)))
+                .with_subject("future", format!("{future:?}"));
+            future.core().reactor().call_exception_handler(&context);
         }
         Ok(())
     }

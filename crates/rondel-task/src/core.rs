@@ -226,8 +226,8 @@ impl Core {
                     .with_subject("task", format!("{task:?}"));
                 self.reactor.call_exception_handler(&context);
             }
-            drop_coroutine(self, &task);
             state.clear_waiters();
+            drop_coroutine(self, &task);
             drop(owned);
         }
     }

@@ -4,8 +4,8 @@
 //! - I1: One watcher is the done callback of every child, so a child costs no allocation; one that is given twice is watched
 //!   once.
 //! - I2: The outer future holds its children and they, through the watcher, hold it, as in CPython. The cycle ends when the
-//!   children are done; or when the await of the outer future is dropped and nobody else has it: then nobody can hear of it
-//!   any more, and the children are let go.
+//!   children are done; or when the await of the outer future is dropped and nobody else has it or listens to it: then nobody
+//!   can hear of it any more, and the children are let go.
 //!
 //! # asyncio
 //! [`asyncio.gather`](https://docs.python.org/3/library/asyncio-task.html#asyncio.gather) and its `_GatheringFuture`. What it
@@ -48,9 +48,9 @@ impl GatherState {
         self.cancel_requested.set(true);
     }
 
-    /// Lets the children go if nobody has the outer future but the watcher and who calls this (I2).
+    /// Lets the children go if nobody has the outer future but the watcher and who calls this, and nobody listens (I2).
     pub(crate) fn abandon(&self, outer: &AnyFuture) {
-        if outer.done() || outer.handles() > 2 {
+        if outer.done() || outer.handles() > 2 || outer.has_callback(|_| true) {
             return;
         }
         let watcher = self.watcher.take().and_then(|watcher| watcher.upgrade());

@@ -1,8 +1,8 @@
 //! asyncio's futures, tasks and combinators on rondel's event loop.
 //!
 //! A [`Future`] is completed by hand; a [`Task`] is a future whose result a coroutine computes, step by step, on the loop that
-//! owns it; [`gather`], [`wait`], [`wait_for`], [`shield`] and [`timeout`] combine them. Order of events and cancellation are
-//! CPython's. Coroutines are ordinary Rust futures, `Send` or not, that give a [`Result`].
+//! owns it; [`gather`], [`wait`], [`as_completed`], [`task_group`] and the like combine them. Order of events and cancellation
+//! are CPython's. Coroutines are ordinary Rust futures, `Send` or not, that give a [`Result`].
 //!
 //! It does not select on file descriptors or keep timers (`rondel-reactor` and `rondel-sched` do), change states
 //! (`rondel-future` does), or know sockets.

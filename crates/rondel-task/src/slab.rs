@@ -5,7 +5,8 @@
 //! # Invariants
 //! - I1: A slot holds a task from its creation until it is done or its loop is closed: the loop owns its tasks.
 //! - I2: A token names its slot and the slot's generation, so that a token kept after its task has gone finds nothing.
-//! - I3: `scheduled` is true exactly while the task's token stands in the ready queue, which it does at most once.
+//! - I3: `scheduled` is true exactly while the task's token stands in the ready queue, which it does at most once. Other threads
+//!   cannot know; what they send is marked as sent, and steps the task only if its token does not stand there.
 //!
 //! # asyncio
 //! `_scheduled_tasks`, which is a weak set there: a task that nobody holds may vanish (cpython#91887). Here it cannot.
@@ -16,7 +17,9 @@ use crate::cell::AnyFuture;
 
 const LOOP_SHIFT: u32 = 48;
 const GENERATION_SHIFT: u32 = 32;
-const NO_SLOT: u32 = u32::MAX;
+/// Marks a token that came from another thread.
+const SENT: u32 = 1 << 31;
+const NO_SLOT: u32 = SENT - 1;
 
 /// The number of the loop that a token belongs to.
 pub(crate) fn loop_of(token: Token) -> u16 {
@@ -24,7 +27,16 @@ pub(crate) fn loop_of(token: Token) -> u16 {
 }
 
 fn slot_of(token: Token) -> usize {
-    token.to_bits() as u32 as usize
+    (token.to_bits() as u32 & !SENT) as usize
+}
+
+/// The token as another thread sends it (I3).
+pub(crate) fn sent(token: Token) -> Token {
+    Token::from_bits(token.to_bits() | u64::from(SENT))
+}
+
+fn is_sent(token: Token) -> bool {
+    token.to_bits() as u32 & SENT != 0
 }
 
 fn generation_of(token: Token) -> u16 {
@@ -60,7 +72,7 @@ impl Slab {
     pub(crate) fn insert(&mut self, make: impl FnOnce(Token) -> AnyFuture) -> AnyFuture {
         if self.first_free == NO_SLOT {
             let slot = u32::try_from(self.slots.len()).unwrap_or(NO_SLOT);
-            assert!(slot != NO_SLOT, "a loop holds at most 2^32 - 1 tasks");
+            assert!(slot < NO_SLOT, "a loop holds at most 2^31 - 1 tasks");
             self.slots.push(Slot {
                 task: None,
                 generation: 0,
@@ -100,6 +112,9 @@ impl Slab {
     #[inline]
     pub(crate) fn begin_step(&mut self, token: Token) -> Option<AnyFuture> {
         let slot = self.slot(token)?;
+        if is_sent(token) {
+            return slot.task.clone().filter(|_| !slot.scheduled);
+        }
         slot.scheduled = false;
         slot.task.clone()
     }

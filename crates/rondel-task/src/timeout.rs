@@ -162,7 +162,11 @@ struct LeaveOnDrop(Timeout);
 
 impl Drop for LeaveOnDrop {
     fn drop(&mut self) {
-        self.0.0.cancel_timer();
+        let scope = &self.0.0;
+        if matches!(scope.state.get(), State::Active | State::Expiring) {
+            // What it would have given interests nobody: only the request to cancel is taken back.
+            let _ = self.0.exit(Ok(()));
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use rondel_sched::{Injector, Message, Token};
 
 use crate::running;
-use crate::slab::loop_of;
+use crate::slab::{loop_of, sent};
 
 /// The entrance of every loop, by the loop's number.
 static LOOPS: RwLock<Vec<Option<Arc<Injector>>>> = RwLock::new(Vec::new());
@@ -59,7 +59,7 @@ fn wake(token: Token) {
     drop(loops);
     if let Some(injector) = injector {
         // A closed loop has nobody left to wake (I3).
-        let _ = injector.send(Message::Wake(token));
+        let _ = injector.send(Message::Wake(sent(token)));
     }
 }
 

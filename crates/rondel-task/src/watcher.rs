@@ -1,12 +1,12 @@
 //! `Watcher`: one done callback for many futures, so that watching one more costs no allocation.
 //!
-//! What it does with a future that is done is up to what is inside: a task group, an `as_completed`.
+//! What it does with a future that is done is up to what is inside: a gather, a task group, an `as_completed`.
 //!
 //! # Invariants
 //! - I1: Futures are told in the order in which they were done: the queue of futures and the loop's ready queue are filled
 //!   together and drained together.
-//! - I2: A future that is watched holds the watcher. So a watcher holds no future that is pending, or memory would be kept by a
-//!   cycle; it may hold weak handles, since whoever completes a future holds it, as the loop does with tasks.
+//! - I2: A future that is watched holds the watcher until it is done. So what is inside holds pending futures weakly (whoever
+//!   completes a future holds it, as the loop does with tasks), or ends the cycle itself.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;

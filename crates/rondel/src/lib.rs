@@ -10,6 +10,7 @@
 //! | [`rondel_sched`] | ready queue, timers, clocks |
 //! | [`rondel_reactor`] | the iteration, file descriptors, threads, Ctrl-C |
 //! | [`rondel_task`] | `Future`, `Task`, cancellation, combinators |
+//! | [`rondel_sync`] | locks, events, conditions, semaphores, barriers, queues |
 //!
 //! # Examples
 //! ```
@@ -34,20 +35,26 @@
 
 #![forbid(unsafe_code)]
 
-pub use rondel_context::{Context, ContextVar, copy_context};
+pub use rondel_context::{Context, ContextVar, LookupError, ResetError, Token, copy_context};
 pub use rondel_future::{CancelledError, InvalidStateError};
 pub use rondel_macros::{main, test};
 pub use rondel_reactor::{
     Backend, Builder, ExceptionContext, LoopHandle, NoRunningLoopError, PanicError, RunError,
 };
 pub use rondel_sched::{Clock, ClosedError, Handle, MonotonicClock, TimerHandle, VirtualClock};
+pub use rondel_sync::{
+    Barrier, BarrierStatistics, BoundedSemaphore, BrokenBarrierError, Condition,
+    ConditionStatistics, Event, EventStatistics, GetNowaitError, LifoQueue, Lock, LockGuard,
+    LockStatistics, PriorityQueue, PutNowaitError, Queue, QueueEmpty, QueueFull, QueueShutDown,
+    QueueStatistics, Semaphore, SemaphoreGuard, SemaphoreStatistics,
+};
 pub use rondel_task::{
-    ALL_COMPLETED, CallbackKey, Completer, EnsureFuture, EventLoop, Exception, FIRST_COMPLETED,
-    FIRST_EXCEPTION, Future, IsFuture, Opaque, Outer, Result, ReturnWhen, RuntimeError, Sleep, Task,
-    Timeout, TimeoutError, ValueError, Wait, all_tasks, coroutine_repr, create_task, current_task,
-    ensure_future, gather, gather_return_exceptions, get_event_loop, get_running_loop,
-    new_event_loop, run, set_event_loop, shield, sleep, sleep_result, timeout, timeout_at, wait,
-    wait_for,
+    ALL_COMPLETED, AsCompleted, CallbackKey, Completer, EnsureFuture, EventLoop, Exception,
+    ExceptionGroup, FIRST_COMPLETED, FIRST_EXCEPTION, Future, IsFuture, Opaque, Outer, Result,
+    ReturnWhen, RuntimeError, Sleep, Started, Task, TaskGroup, Timeout, TimeoutError, ValueError,
+    Wait, all_tasks, as_completed, coroutine_repr, create_task, current_task, ensure_future,
+    gather, gather_return_exceptions, get_event_loop, get_running_loop, new_event_loop, run,
+    set_event_loop, shield, sleep, sleep_result, task_group, timeout, timeout_at, wait, wait_for,
 };
 
 pub mod testing {

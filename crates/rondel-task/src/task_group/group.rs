@@ -198,6 +198,7 @@ impl Group {
             self.on_completed.take();
             match woken {
                 Ok(()) => {}
+                // Awaited on another loop than the one it was entered on; dropping it cancels the children.
                 Err(error) if !error.is_cancelled() => return Err(error),
                 Err(error) => {
                     if !self.aborting.get() {

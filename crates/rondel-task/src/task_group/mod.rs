@@ -95,7 +95,8 @@ impl Drop for AbandonOnDrop {
 
 /// The tasks of a [`task_group`]: what its block gets to create them. Clones are the same group, and tasks may hold one.
 ///
-/// `R` is the type of what the block gives; only [`cancel`](TaskGroup::cancel) depends on it.
+/// `R` is the type of what the block gives, on which only [`cancel`](TaskGroup::cancel) depends: a function that creates tasks
+/// in whatever group takes a `&TaskGroup<R>` for any `R`.
 ///
 /// Mirrors [`asyncio.TaskGroup`](https://docs.python.org/3/library/asyncio-task.html#asyncio.TaskGroup).
 pub struct TaskGroup<R = ()> {
