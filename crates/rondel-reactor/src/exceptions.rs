@@ -13,6 +13,7 @@ use std::{
     error::Error,
     fmt,
     io::Write as _,
+    mem,
     panic::{AssertUnwindSafe, catch_unwind},
     rc::Rc,
     sync::Arc,
@@ -153,9 +154,13 @@ impl PanicError {
     pub fn new(payload: Box<dyn Any + Send>) -> Self {
         let message = match payload.downcast::<String>() {
             Ok(message) => Some(Arc::from(*message)),
-            Err(payload) => payload
-                .downcast_ref::<&str>()
-                .map(|message| Arc::from(*message)),
+            Err(payload) => {
+                let message = payload.downcast_ref::<&str>().copied().map(Arc::from);
+                // A payload of another type may have a destructor that panics in its turn.
+                let dropped = catch_unwind(AssertUnwindSafe(|| drop(payload)));
+                dropped.unwrap_or_else(mem::forget);
+                message
+            }
         };
         Self { message }
     }
@@ -184,15 +189,18 @@ pub(crate) fn call(
     event_loop: &EventLoop,
     context: &ExceptionContext,
 ) {
-    let Some(handler) = handler else {
-        return report(context);
-    };
     // A report may come out of a destructor, where a second panic would end the process.
-    let outcome = catch_unwind(AssertUnwindSafe(|| handler(event_loop, context)));
+    let outcome = catch_unwind(AssertUnwindSafe(|| match handler {
+        Some(handler) => handler(event_loop, context),
+        None => report(context),
+    }));
     if let Err(payload) = outcome {
+        // What was reported may be what panicked while it was shown; its message is always there.
+        let text = catch_unwind(AssertUnwindSafe(|| format!("{context:?}")))
+            .unwrap_or_else(|_| context.message().to_owned());
         report(
             &ExceptionContext::new("Unhandled error in exception handler")
-                .with_subject("context", format!("{context:?}"))
+                .with_subject("context", text)
                 .with_exception(Arc::new(PanicError::new(payload))),
         );
     }

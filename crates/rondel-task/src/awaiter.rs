@@ -4,8 +4,7 @@
 //!
 //! # Invariants
 //! - I1: A leaf that is registered stands in its future's list once, and in the waiters of the task that polled it once; when
-//!   it is dropped it leaves both. Once the future is done there is nothing to leave: the list is empty, and the task's next
-//!   step forgets the waiter.
+//!   it is dropped or done it leaves both. The first waiter of a task is forgotten by its next step, too.
 //! - I2: An error that is to be thrown is returned by the first leaf that is polled, also by one whose future is done. If that
 //!   future was cancelled itself, its own error is the one returned.
 //!
@@ -24,13 +23,14 @@ use rondel_future::CancelledError;
 use rondel_sched::Token;
 
 use crate::callback::{Callback, ForeignWaker};
-use crate::cell::{AnyFuture, Kind};
+use crate::cell::AnyFuture;
 use crate::core::Core;
 use crate::exception::{Exception, Result};
 use crate::future::Future;
 use crate::opaque;
 use crate::running;
 use crate::task::Task;
+use crate::task_state::WaiterPlace;
 use crate::waker;
 
 /// A leaf without the type of its value.
@@ -42,11 +42,11 @@ struct Leaf {
 enum Registered {
     No,
     /// As a task of the same loop.
-    Step(Token),
+    Step(Token, WaiterPlace),
     /// With another executor's waker, or that of a combinator; the task is the one that was stepped when it was polled.
     Waker {
         waker: Rc<ForeignWaker>,
-        task: Option<Token>,
+        task: Option<(Token, WaiterPlace)>,
     },
     /// Not at all: this cannot be awaited here, as the next poll says.
     Refused(Exception),
@@ -69,7 +69,7 @@ impl Leaf {
             return Poll::Ready(Err(error));
         }
         if let Some(outcome) = self.future.outcome() {
-            self.registered = Registered::No;
+            self.forget();
             return Poll::Ready(outcome);
         }
         if let Registered::Refused(error) = &self.registered {
@@ -86,25 +86,22 @@ impl Leaf {
 
     #[inline]
     fn register_task(&mut self, token: Token, cx: &Context<'_>) {
-        if matches!(self.registered, Registered::Step(before) if before == token) {
+        if matches!(self.registered, Registered::Step(before, _) if before == token) {
             return;
         }
         self.deregister();
         let future = &self.future;
-        let is_itself = future.core().look_at_task(token, |task, state| {
+        let place = future.core().look_at_task(token, |task, state| {
             let is_itself = task.ptr_eq(future);
-            if !is_itself {
-                state.add_waiter(future.clone());
-            }
-            is_itself
+            (!is_itself).then(|| state.add_waiter(future.clone()))
         });
-        match is_itself {
-            Some(false) => {
+        match place {
+            Some(Some(place)) => {
                 // It is pending, so nothing is scheduled that could be refused.
                 let _ = future.add_callback(Callback::Step(token));
-                self.registered = Registered::Step(token);
+                self.registered = Registered::Step(token, place);
             }
-            Some(true) => self.refuse(format!("task cannot await on itself: {future:?}"), cx),
+            Some(None) => self.refuse(format!("task cannot await on itself: {future:?}"), cx),
             None => {}
         }
     }
@@ -128,18 +125,21 @@ impl Leaf {
         let state = task.as_ref().and_then(AnyFuture::task_state);
         let token = state.map(|state| state.token);
         if let Registered::Waker { waker, task } = &self.registered
-            && *task == token
+            && task.map(|(token, _)| token) == token
         {
-            return waker.update(cx.waker());
+            waker.update(cx.waker());
+            if self.future.done() {
+                // Cloning the waker has completed it, and the waker of the poll before was told.
+                cx.waker().wake_by_ref();
+            }
+            return;
         }
         self.deregister();
         let waker = ForeignWaker::new(cx.waker().clone());
-        // As above: it is pending.
+        // It is called at once if cloning the waker has completed the future.
         let _ = self.future.add_callback(Callback::Done(waker.clone()));
-        if let Some(state) = state {
-            state.add_waiter(self.future.clone());
-        }
-        self.registered = Registered::Waker { waker, task: token };
+        let task = state.map(|state| (state.token, state.add_waiter(self.future.clone())));
+        self.registered = Registered::Waker { waker, task };
     }
 
     #[cold]
@@ -158,22 +158,35 @@ impl Leaf {
     /// Leaves the future's list and the task's waiters.
     #[cold]
     fn leave(&mut self) {
-        let task = match std::mem::replace(&mut self.registered, Registered::No) {
+        let waiter = match std::mem::replace(&mut self.registered, Registered::No) {
             Registered::No | Registered::Refused(_) => return,
-            Registered::Step(token) => {
+            Registered::Step(token, place) => {
                 self.future.remove_callback(
                     |callback| matches!(callback, Callback::Step(other) if *other == token),
                 );
-                Some(token)
+                Some((token, place))
             }
             Registered::Waker { waker, task } => {
                 self.future.remove_callback(|callback| callback.is(&waker));
                 task
             }
         };
-        let task = task.and_then(|token| self.future.core().task(token));
+        let Some((token, place)) = waiter else {
+            return;
+        };
+        let task = self.future.core().task(token);
         if let Some(state) = task.as_ref().and_then(AnyFuture::task_state) {
-            state.remove_waiter(&self.future);
+            state.remove_waiter(place, &self.future);
+        }
+    }
+
+    /// The future is done: its list is empty, and only a waiter among several has to go.
+    #[inline]
+    fn forget(&mut self) {
+        match self.registered {
+            Registered::No => {}
+            Registered::Step(_, place) if place.is_first() => self.registered = Registered::No,
+            _ => self.leave(),
         }
     }
 }
@@ -183,9 +196,6 @@ impl Drop for Leaf {
     fn drop(&mut self) {
         if !matches!(self.registered, Registered::No) {
             self.leave();
-            if let Kind::Gather(state) = self.future.kind() {
-                state.abandon(&self.future);
-            }
         }
     }
 }

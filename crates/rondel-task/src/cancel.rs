@@ -27,6 +27,7 @@ struct Frame {
     future: AnyFuture,
     children: Waiters,
     accepted: bool,
+    /// A ring closes here: a child is an ancestor.
     closes_ring: bool,
 }
 
@@ -34,60 +35,61 @@ enum Asked {
     Answer(bool),
     /// It depends on these.
     Children(Waiters),
+    /// It is being asked already: its answer depends on itself (I2).
+    Ring,
 }
 
 /// Cancels a future of whatever kind; true if it accepts.
 pub(crate) fn cancel(future: &AnyFuture, message: Option<Arc<str>>) -> bool {
     let mut frames: Vec<Frame> = Vec::new();
-    // Brent's way to notice a ring: each future is compared with one ancestor, which moves on at every power of two (I2).
-    let mut milestone = 0;
     let mut next = future.clone();
     loop {
-        let ring = frames
-            .get(milestone)
-            .is_some_and(|frame| frame.future.ptr_eq(&next));
-        if ring && let Some(frame) = frames.last_mut() {
-            frame.closes_ring = true;
-        }
-        let asked = if ring {
-            Asked::Answer(false)
-        } else {
-            ask(&next, &message)
-        };
-        let mut answer = match asked {
+        let mut answer = match ask(&next, &message) {
             Asked::Answer(answer) => answer,
             Asked::Children(children) => {
+                visit(&next, true);
+                let (accepted, closes_ring) = (false, false);
                 frames.push(Frame {
                     future: next,
                     children,
-                    accepted: false,
-                    closes_ring: false,
+                    accepted,
+                    closes_ring,
                 });
-                if frames.len().is_power_of_two() {
-                    milestone = frames.len() - 1;
+                false
+            }
+            Asked::Ring => {
+                if let Some(frame) = frames.last_mut() {
+                    frame.closes_ring = true;
                 }
                 false
             }
         };
         next = loop {
-            let Some(frame) = frames.last_mut() else {
+            let Some(mut frame) = frames.pop() else {
                 return answer;
             };
             frame.accepted |= answer;
             if let Some(child) = frame.children.next() {
+                frames.push(frame);
                 break child;
             }
+            visit(&frame.future, false);
             let closes_ring = frame.closes_ring;
-            let Some(frame) = frames.pop() else {
-                return answer;
-            };
             answer = settle(frame, &message);
-            milestone = milestone.min(frames.len());
             // A gather that refuses for a ring has nobody to step: that is up to the task that waits for it.
             if let (false, true, Some(parent)) = (answer, closes_ring, frames.last_mut()) {
                 parent.closes_ring = true;
             }
         };
+    }
+}
+
+/// Notes that the future is on the way to whatever is asked now, or no longer.
+fn visit(future: &AnyFuture, visiting: bool) {
+    match future.kind() {
+        Kind::Plain => {}
+        Kind::Task(state) => state.visiting.set(visiting),
+        Kind::Gather(state) => state.visiting.set(visiting),
     }
 }
 
@@ -99,6 +101,9 @@ fn ask(future: &AnyFuture, message: &Option<Arc<str>>) -> Asked {
             if future.done() {
                 return Asked::Answer(false);
             }
+            if state.visiting.get() {
+                return Asked::Ring;
+            }
             state.count_cancel();
             if state.is_waiting() {
                 Asked::Children(state.pending_waiters())
@@ -109,6 +114,7 @@ fn ask(future: &AnyFuture, message: &Option<Arc<str>>) -> Asked {
             }
         }
         Kind::Gather(_) if future.done() => Asked::Answer(false),
+        Kind::Gather(state) if state.visiting.get() => Asked::Ring,
         Kind::Gather(state) => Asked::Children(None.into_iter().chain(state.children())),
     }
 }
@@ -128,12 +134,7 @@ fn settle(frame: Frame, message: &Option<Arc<str>>) -> bool {
             }
             true
         }
-        Kind::Gather(state) => {
-            if frame.accepted {
-                state.request_cancel();
-            }
-            frame.accepted
-        }
+        Kind::Gather(state) => state.cancel(&frame.future, frame.accepted, message.clone()),
     }
 }
 

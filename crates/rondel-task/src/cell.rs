@@ -13,6 +13,7 @@
 use std::any::Any;
 use std::cell::RefCell;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -87,9 +88,12 @@ impl<B: Body + ?Sized> Drop for Inner<B> {
         };
         let snapshot = Snapshot::of(self.completion.get_mut());
         let text = FromFn(|f: &mut fmt::Formatter<'_>| snapshot.fmt(f, &self.body, None, 0));
+        // The exception shows itself by code of the user, and a destructor must not fail.
+        let text = catch_unwind(AssertUnwindSafe(|| text.to_string()))
+            .unwrap_or_else(|_| format!("<{class} finished>"));
         let context = ExceptionContext::new(format!("{class} exception was never retrieved"))
             .with_exception(exception.into_shared())
-            .with_subject("future", text.to_string());
+            .with_subject("future", text);
         self.core.reactor().call_exception_handler(&context);
     }
 }
@@ -270,10 +274,11 @@ impl AnyFuture {
     /// Gives the callbacks to the loop, in the order in which they were added (I1).
     #[inline]
     fn schedule(&self, callbacks: Callbacks<Callback>) -> Result<(), ClosedError> {
-        callbacks
-            .into_iter()
-            .map(|callback| callback.schedule(self))
-            .fold(Ok(()), |all, scheduled| all.and(scheduled))
+        let mut closed = Ok(());
+        callbacks.into_iter().for_each(|callback| {
+            closed = closed.and(callback.schedule(self));
+        });
+        closed
     }
 
     pub(crate) fn add_callback(&self, callback: Callback) -> Result<(), ClosedError> {

@@ -135,7 +135,10 @@ impl<T: Send + 'static> Completer<T> {
 
 impl<T> Clone for Completer<T> {
     fn clone(&self) -> Self {
-        Self { export: self.export.clone(), _value: PhantomData }
+        Self {
+            export: self.export.clone(),
+            _value: PhantomData,
+        }
     }
 }
 

@@ -153,7 +153,10 @@ mod tests {
         let (cell, drops) = steady(1);
         let mut cx = Context::from_waker(Waker::noop());
         assert!(matches!(cell.as_ref().poll(&mut cx), Some(Poll::Pending)));
-        assert!(matches!(cell.as_ref().poll(&mut cx), Some(Poll::Ready(Ok(())))));
+        assert!(matches!(
+            cell.as_ref().poll(&mut cx),
+            Some(Poll::Ready(Ok(())))
+        ));
         assert_eq!(drops.get(), 1);
         assert!(cell.as_ref().poll(&mut cx).is_none());
         assert_eq!(cell.value().as_deref(), Some(&7));
@@ -218,9 +221,9 @@ mod tests {
 
     #[test]
     fn a_panicking_coroutine_can_still_be_cleared() {
-        let cell = Rc::pin(CoroutineCell::new(std::future::poll_fn(|_| -> Poll<Result<()>> {
-            panic!("no")
-        })));
+        let cell = Rc::pin(CoroutineCell::new(std::future::poll_fn(
+            |_| -> Poll<Result<()>> { panic!("no") },
+        )));
         let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             cell.as_ref().poll(&mut Context::from_waker(Waker::noop()))
         }));

@@ -13,7 +13,7 @@ use std::panic::Location;
 use std::rc::Rc;
 
 use rondel_context::Context;
-use rondel_reactor::ExceptionContext;
+use rondel_reactor::{ExceptionContext, ExceptionHandler};
 use rondel_sched::{Clock, ClosedError};
 
 use crate::core::Core;
@@ -172,7 +172,8 @@ impl EventLoop {
 
     /// Sets who hears of exceptions that nobody else handles; `None` sets the default, which logs them.
     ///
-    /// The handler is called where the exception turns up, between or within callbacks, and not as a callback.
+    /// The handler is called where the exception turns up, between or within callbacks, and not as a callback. It gets the loop
+    /// as its argument; one that holds a handle of its own keeps the loop's memory.
     ///
     /// Mirrors
     /// [`loop.set_exception_handler`](https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.set_exception_handler).
@@ -181,15 +182,12 @@ impl EventLoop {
         handler: Option<impl Fn(&EventLoop, &ExceptionContext) + 'static>,
     ) {
         let this = self.downgrade();
-        let handler = handler.map(|handler| {
-            let handler: Rc<dyn Fn(&rondel_reactor::EventLoop, &ExceptionContext)> = Rc::new(
-                move |_: &rondel_reactor::EventLoop, context: &ExceptionContext| {
-                    if let Some(event_loop) = this.upgrade() {
-                        handler(&event_loop, context);
-                    }
-                },
-            );
-            handler
+        let handler = handler.map(|handler| -> ExceptionHandler {
+            Rc::new(move |_, context| {
+                if let Some(event_loop) = this.upgrade() {
+                    handler(&event_loop, context);
+                }
+            })
         });
         self.core.reactor().set_exception_handler(handler);
     }

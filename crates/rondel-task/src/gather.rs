@@ -3,9 +3,10 @@
 //! # Invariants
 //! - I1: One watcher is the done callback of every child, so a child costs no allocation; one that is given twice is watched
 //!   once.
-//! - I2: The outer future holds its children and they, through the watcher, hold it, as in CPython. The cycle ends when the
-//!   children are done; or when the await of the outer future is dropped and nobody else has it or listens to it: then nobody
-//!   can hear of it any more, and the children are let go.
+//! - I2: The children, through the watcher, hold the outer future. It holds those that are done and knows the others by weak
+//!   handles, as whoever completes a future holds it: so no cycle keeps memory.
+//! - I3: A pending child that has gone could not have been completed any more, only cancelled. It counts as cancelled when the
+//!   outer future is.
 //!
 //! # asyncio
 //! [`asyncio.gather`](https://docs.python.org/3/library/asyncio-task.html#asyncio.gather) and its `_GatheringFuture`. What it
@@ -13,14 +14,15 @@
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::rc::{Rc, Weak};
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::sync::Arc;
 use std::vec;
 
 use rondel_future::CancelledError;
 
 use crate::body::Slot;
-use crate::callback::DoneCallback;
-use crate::cell::{AnyFuture, Body, Kind};
+use crate::cell::{AnyFuture, Body, Kind, WeakFuture};
 use crate::ensure_future::EnsureFuture;
 use crate::exception::{Exception, Result};
 use crate::future::Future;
@@ -31,35 +33,69 @@ use crate::watcher::{Watch, Watcher};
 
 /// What the outer future of a gather has beyond a future.
 pub(crate) struct GatherState {
-    /// In the order given, until they are all done.
-    children: RefCell<Vec<AnyFuture>>,
+    /// In the order given, until they are all done (I2).
+    children: RefCell<Vec<WeakFuture>>,
+    /// Those that were heard of, to keep their outcomes.
+    done: RefCell<Vec<AnyFuture>>,
+    /// How many different children there are, and how many of them were heard of.
+    watched: Cell<usize>,
+    finished: Cell<usize>,
+    return_exceptions: bool,
     cancel_requested: Cell<bool>,
-    watcher: RefCell<Option<Weak<dyn DoneCallback>>>,
+    pub(crate) visiting: Cell<bool>,
 }
 
 impl GatherState {
-    /// The children, to be cancelled.
+    /// The children that are there, to be cancelled.
     pub(crate) fn children(&self) -> vec::IntoIter<AnyFuture> {
-        self.children.borrow().clone().into_iter()
+        let children: Vec<AnyFuture> = self
+            .children
+            .borrow()
+            .iter()
+            .filter_map(AnyFuture::upgrade)
+            .collect();
+        children.into_iter()
     }
 
-    /// The outer future was cancelled and a child has accepted it.
-    pub(crate) fn request_cancel(&self) {
-        self.cancel_requested.set(true);
-    }
-
-    /// Lets the children go if nobody has the outer future but the watcher and who calls this, and nobody listens (I2).
-    pub(crate) fn abandon(&self, outer: &AnyFuture) {
-        if outer.done() || outer.handles() > 2 || outer.has_callback(|_| true) {
-            return;
+    /// The children have been asked to cancel; says whether the outer future accepts, for which one of them has to.
+    pub(crate) fn cancel(
+        &self,
+        outer: &AnyFuture,
+        accepted: bool,
+        message: Option<Arc<str>>,
+    ) -> bool {
+        let gone = self.forget_gone();
+        let accepted = accepted || gone > 0;
+        if accepted {
+            // From now on the outer future ends by the error, whatever it does with exceptions.
+            self.cancel_requested.set(true);
         }
-        let watcher = self.watcher.take().and_then(|watcher| watcher.upgrade());
-        let children = self.children.take();
-        if let Some(watcher) = watcher {
-            for child in &children {
-                child.remove_callbacks(|callback| callback.is(&watcher));
+        if gone > 0 && (!self.return_exceptions || self.finished.get() == self.watched.get()) {
+            self.fail(outer, Exception::new(CancelledError::from_message(message)));
+        }
+        accepted
+    }
+
+    /// Forgets the children that have gone (I3), and says how many different ones that were.
+    fn forget_gone(&self) -> usize {
+        let mut gone = BTreeSet::new();
+        self.children.borrow_mut().retain(|child| {
+            let is_gone = child.strong_count() == 0;
+            if is_gone {
+                gone.insert(child.as_ptr().cast::<()>());
             }
-        }
+            !is_gone
+        });
+        self.watched.set(self.watched.get() - gone.len());
+        gone.len()
+    }
+
+    /// Ends the outer future by an exception, and lets go of the children.
+    fn fail(&self, outer: &AnyFuture, exception: Exception) {
+        // It is pending; a closed loop has nobody to tell.
+        let _ = outer.set_exception(exception);
+        let (children, done) = (self.children.take(), self.done.take());
+        drop((children, done));
     }
 }
 
@@ -89,33 +125,30 @@ impl<O: 'static> Body for GatherBody<O> {
 /// The done callback of every child.
 struct Gathering<O> {
     outer: AnyFuture,
-    return_exceptions: bool,
     /// Makes the value of the children's outcomes.
     collect: fn(vec::IntoIter<AnyFuture>) -> Result<O>,
-    /// How many different children there are, and how many of them were heard of.
-    watched: Cell<usize>,
-    finished: Cell<usize>,
 }
 
 impl<O: 'static> Watch for Gathering<O> {
     const NAME: &'static str = "gather";
 
     fn future_done(&self, child: AnyFuture) {
-        self.finished.set(self.finished.get() + 1);
+        let Kind::Gather(state) = self.outer.kind() else {
+            return;
+        };
+        state.finished.set(state.finished.get() + 1);
         if self.outer.done() {
             child.retrieve();
             return;
         }
-        if !self.return_exceptions
+        if !state.return_exceptions
             && let Some(exception) = failure(&child)
         {
-            // It is pending; a closed loop has nobody to tell.
-            let _ = self.outer.set_exception(exception);
-            return;
+            return state.fail(&self.outer, exception);
         }
-        drop(child);
-        if self.finished.get() == self.watched.get() {
-            self.all_done();
+        state.done.borrow_mut().push(child);
+        if state.finished.get() == state.watched.get() {
+            self.all_done(state);
         }
     }
 }
@@ -129,11 +162,11 @@ fn failure(child: &AnyFuture) -> Option<Exception> {
 }
 
 impl<O: 'static> Gathering<O> {
-    fn all_done(&self) {
-        let Kind::Gather(state) = self.outer.kind() else {
-            return;
-        };
-        let children = state.children.take();
+    fn all_done(&self, state: &GatherState) {
+        let (weak, done) = (state.children.take(), state.done.take());
+        let children: Vec<AnyFuture> = weak.iter().filter_map(AnyFuture::upgrade).collect();
+        // Whoever collects is to find the children's last handles.
+        drop((weak, done));
         let error = state.cancel_requested.get().then(|| {
             // CPython's choice: the last child, however it ended.
             children
@@ -171,7 +204,9 @@ fn gathering<A: EnsureFuture, O: 'static>(
             }),
         };
         let child = awaitable.ensure_future_on(event_loop)?.into_any();
-        if A::IS_COROUTINE && let Some(state) = child.task_state() {
+        if A::IS_COROUTINE
+            && let Some(state) = child.task_state()
+        {
             // Only the outer future knows this task: that it is pending at the end is not its caller's mistake.
             state.log_destroy_pending.set(false);
         }
@@ -182,18 +217,22 @@ fn gathering<A: EnsureFuture, O: 'static>(
         None => running::get_event_loop()?,
     };
     let state = GatherState {
-        children: RefCell::new(children.clone()),
+        children: RefCell::new(children.iter().map(AnyFuture::downgrade).collect()),
+        done: RefCell::default(),
+        watched: Cell::new(0),
+        finished: Cell::new(0),
+        return_exceptions,
         cancel_requested: Cell::new(false),
-        watcher: RefCell::new(None),
+        visiting: Cell::new(false),
     };
-    let body = GatherBody::<O> { state, slot: Slot::new() };
+    let body = GatherBody::<O> {
+        state,
+        slot: Slot::new(),
+    };
     let outer = AnyFuture::new(event_loop.core().clone(), body);
     let watcher = Watcher::new(Gathering {
         outer: outer.clone(),
-        return_exceptions,
         collect,
-        watched: Cell::new(0),
-        finished: Cell::new(0),
     });
     watch(&watcher, children)?;
     Ok(Future::from_any(outer))
@@ -201,10 +240,9 @@ fn gathering<A: EnsureFuture, O: 'static>(
 
 /// Watches every child that is pending, then hears of those that are done already.
 fn watch<O: 'static>(watcher: &Rc<Watcher<Gathering<O>>>, children: Vec<AnyFuture>) -> Result<()> {
-    if let Kind::Gather(state) = watcher.outer.kind() {
-        let callback: Rc<dyn DoneCallback> = watcher.clone();
-        state.watcher.replace(Some(Rc::downgrade(&callback)));
-    }
+    let Kind::Gather(state) = watcher.outer.kind() else {
+        return Ok(());
+    };
     let mut done = Vec::new();
     let mut watched = 0;
     for child in children {
@@ -217,9 +255,9 @@ fn watch<O: 'static>(watcher: &Rc<Watcher<Gathering<O>>>, children: Vec<AnyFutur
         }
         watched += 1;
     }
-    watcher.watched.set(watched);
+    state.watched.set(watched);
     if watched == 0 {
-        watcher.all_done();
+        watcher.all_done(state);
     }
     for child in done {
         watcher.future_done(child);

@@ -48,12 +48,13 @@ pub(crate) fn take_value<T: 'static>(future: &AnyFuture) -> Result<T> {
 }
 
 /// Lets `f` look at the value of a future that has one; it may read the value again, but not take it.
-pub(crate) fn with_value<T: 'static, R>(
-    future: &AnyFuture,
-    f: impl FnOnce(&T) -> R,
-) -> Result<R> {
+pub(crate) fn with_value<T: 'static, R>(future: &AnyFuture, f: impl FnOnce(&T) -> R) -> Result<R> {
     let mut f = Some(f);
     let mut looked_at = None;
+    if !future.done() {
+        // There is none, and in its place a coroutine that is not to be looked at.
+        return Err(InvalidStateError::result_not_ready().into());
+    }
     future.body().look(&mut |value| {
         if let Some(value) = value.downcast_ref::<T>()
             && let Some(f) = f.take()

@@ -9,42 +9,27 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use crate::awaiter::Awaiter;
-use crate::cell::Kind;
 use crate::ensure_future::EnsureFuture;
 use crate::event_loop::EventLoop;
-use crate::exception::{Exception, Result};
+use crate::exception::Result;
 use crate::future::Future;
 
 /// An outer future: await it, or make a [`Future`] of it with [`ensure_future`](crate::ensure_future) or
 /// [`future`](Outer::future), to cancel it or to add callbacks.
 #[must_use = "what it gathers or shields runs, but nobody hears of the outcome"]
-pub struct Outer<T: 'static>(Option<Result<Future<T>>>);
+pub struct Outer<T: 'static>(Result<Future<T>>);
 
 impl<T> Outer<T> {
     pub(crate) fn new(future: Result<Future<T>>) -> Self {
-        Self(Some(future))
+        Self(future)
     }
 
     /// Returns the outer future itself.
     ///
     /// # Errors
     /// What made it impossible, see the function that gave this.
-    pub fn future(mut self) -> Result<Future<T>> {
-        match self.0.take() {
-            Some(future) => future,
-            // It is there until this takes it.
-            None => Err(Exception::runtime("the outer future was taken")),
-        }
-    }
-}
-
-impl<T> Drop for Outer<T> {
-    fn drop(&mut self) {
-        if let Some(Ok(future)) = &self.0
-            && let Kind::Gather(state) = future.any().kind()
-        {
-            state.abandon(future.any());
-        }
+    pub fn future(self) -> Result<Future<T>> {
+        self.0
     }
 }
 
@@ -87,8 +72,7 @@ impl<T: Clone + 'static> EnsureFuture for Outer<T> {
     }
 
     fn bound_to(&self) -> Option<EventLoop> {
-        let future = self.0.as_ref()?.as_ref().ok()?;
-        future.bound_to()
+        self.0.as_ref().ok().and_then(EnsureFuture::bound_to)
     }
 
     fn claim(future: Future<T>) -> Result<T> {

@@ -92,7 +92,7 @@ where
     let _unset = UnsetEventLoop;
     let task = event_loop.create_task(main)?;
     let outcome = run_main(event_loop, &task);
-    let tidied = cancel_all_tasks(event_loop);
+    let tidied = cancel_all_tasks(event_loop).and_then(|()| last_iterations(event_loop));
     let closed = event_loop.close();
     let value = outcome?;
     tidied?;
@@ -113,6 +113,13 @@ fn run_main<T: 'static>(event_loop: &EventLoop, task: &Task<T>) -> Result<T> {
         Err(error) if error.is_cancelled() && task.uncancel() == 0 => Err(interrupt),
         outcome => outcome,
     }
+}
+
+/// Lets callbacks run for as long as they do in CPython, which shuts asynchronous generators and the executor down by two
+/// coroutines that mostly have nothing to do.
+fn last_iterations(event_loop: &EventLoop) -> Result<()> {
+    event_loop.run_until_complete(async { Ok(()) })?;
+    event_loop.run_until_complete(async { Ok(()) })
 }
 
 /// Cancels what still runs, awaits it, and reports what it raises.

@@ -34,13 +34,19 @@ pub(crate) fn core() -> Option<Rc<Core>> {
 /// Looks at the loop that runs on this thread; `f` runs no code of the user.
 #[inline]
 fn with_core<R>(f: impl FnOnce(&Core) -> Option<R>) -> Option<R> {
-    RUNNING.try_with(|running| running.borrow().as_deref().and_then(f)).ok().flatten()
+    RUNNING
+        .try_with(|running| running.borrow().as_deref().and_then(f))
+        .ok()
+        .flatten()
 }
 
 /// The error that the leaf being polled is to return, if there is one.
 #[inline]
 pub(crate) fn take_throw() -> Option<Exception> {
-    with_core(|core| core.take_throw().then(|| cancelled_error_of_current_task(core)))
+    with_core(|core| {
+        core.take_throw()
+            .then(|| cancelled_error_of_current_task(core))
+    })
 }
 
 /// Has the task that `waker` wakes stepped once more in the next iteration; or gives the error that its leaf is to return.

@@ -50,7 +50,10 @@ enum Stage {
     Begin(Duration),
     /// The bare `yield` of `asyncio.sleep(0)` was done.
     Yielded,
-    Waiting { awaiter: Awaiter<()>, _timer: CancelOnDrop },
+    Waiting {
+        awaiter: Awaiter<()>,
+        _timer: CancelOnDrop,
+    },
 }
 
 impl core::future::Future for Sleep {
@@ -82,7 +85,9 @@ fn set_timer(delay: Duration) -> Result<(Awaiter<()>, CancelOnDrop)> {
     let core = running::running_core()?;
     let future = Future::<()>::new(core.clone());
     let waiter = future.clone();
-    let timer = core.scheduler().call_later(delay, move || release(&waiter))?;
+    let timer = core
+        .scheduler()
+        .call_later(delay, move || release(&waiter))?;
     Ok((future.into_future(), CancelOnDrop(timer)))
 }
 

@@ -49,7 +49,7 @@ pub(crate) fn step(core: &Core, task: &AnyFuture) {
     let Some(state) = task.task_state() else {
         return;
     };
-    state.forget_done_waiters();
+    state.forget_done_waiter();
     let throw = state.must_cancel.take();
     if throw && !state.started.get() {
         drop_coroutine(core, task);
@@ -127,9 +127,11 @@ fn suspended(core: &Core, task: &AnyFuture, state: &TaskState, undelivered: bool
 
 /// Cancels every one; true if any accepted.
 fn cancel_all(futures: Waiters, message: &Option<Arc<str>>) -> bool {
-    futures.fold(false, |accepted, future| {
-        cancel(&future, message.clone()) || accepted
-    })
+    let mut accepted = false;
+    for future in futures {
+        accepted |= cancel(&future, message.clone());
+    }
+    accepted
 }
 
 fn end(core: &Core, task: &AnyFuture, state: &TaskState, how: End) {
@@ -146,7 +148,8 @@ fn end(core: &Core, task: &AnyFuture, state: &TaskState, how: End) {
             Ok(())
         }
         End::Cancelled => {
-            task.body().clear();
+            // The value, that is.
+            drop_coroutine(core, task);
             task.cancel_plain(state.cancel_message());
             Ok(())
         }
@@ -154,7 +157,7 @@ fn end(core: &Core, task: &AnyFuture, state: &TaskState, how: End) {
     drop(owned);
 }
 
-/// Drops the coroutine; a panic in one of its destructors is reported and goes no further.
+/// Drops the coroutine, or its value; a panic in a destructor is reported and goes no further.
 pub(crate) fn drop_coroutine(core: &Core, task: &AnyFuture) {
     let dropped = catch_unwind(AssertUnwindSafe(|| task.body().clear()));
     if let Err(payload) = dropped {

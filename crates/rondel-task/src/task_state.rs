@@ -4,7 +4,7 @@
 //!
 //! # Invariants
 //! - I1: The waiters are the futures that the suspended coroutine was seen waiting for: a leaf adds its future when it is
-//!   polled and pending, and takes it out when it is dropped; a step forgets those that are done.
+//!   polled and pending, and takes it out when it is done or dropped; a step forgets the first if it is done.
 //! - I2: While `must_cancel` is set, a step of the task is scheduled, running, or bound to come because a waiter is done.
 //!
 //! # asyncio
@@ -34,22 +34,16 @@ pub(crate) struct TaskState {
     waiter: Cell<Option<AnyFuture>>,
     pub(crate) context: Cell<Option<Context>>,
     cold: RefCell<Option<Box<Cold>>>,
-    /// Whether `cold` holds waiters.
+    /// Whether `cold` ever held waiters.
     waits_for_several: Cell<bool>,
     cancels: Cell<u32>,
     pub(crate) started: Cell<bool>,
     pub(crate) running: Cell<bool>,
     pub(crate) must_cancel: Cell<bool>,
+    /// Whether `cancel` is on its way through this task.
+    pub(crate) visiting: Cell<bool>,
     /// Whether the loop reports that it ended before this task did.
     pub(crate) log_destroy_pending: Cell<bool>,
-}
-
-/// What most tasks never need.
-#[derive(Default)]
-struct Cold {
-    waiters: Vec<AnyFuture>,
-    name: Option<Box<str>>,
-    cancel_message: Option<Arc<str>>,
 }
 
 impl TaskState {
@@ -74,6 +68,7 @@ impl TaskState {
             started: Cell::new(false),
             running: Cell::new(false),
             must_cancel: Cell::new(false),
+            visiting: Cell::new(false),
             log_destroy_pending: Cell::new(true),
         }
     }
@@ -150,65 +145,49 @@ impl TaskState {
 
     // --- waiters (I1) --------------------------------------------------------------------------
 
-    pub(crate) fn add_waiter(&self, future: AnyFuture) {
+    /// Notes that the coroutine waits for `future`; the place is for `remove_waiter`.
+    #[inline]
+    pub(crate) fn add_waiter(&self, future: AnyFuture) -> WaiterPlace {
         match self.waiter.take() {
-            None => self.waiter.set(Some(future)),
+            None => {
+                self.waiter.set(Some(future));
+                WaiterPlace::FIRST
+            }
             Some(first) => {
                 self.waiter.set(Some(first));
-                self.with_cold(|cold| cold.waiters.push(future));
                 self.waits_for_several.set(true);
+                self.with_cold(|cold| cold.add_waiter(future))
             }
         }
     }
 
-    pub(crate) fn remove_waiter(&self, future: &AnyFuture) {
-        let mut removed = None;
-        match self.waiter.take() {
-            Some(first) if first.ptr_eq(future) => removed = Some(first),
+    pub(crate) fn remove_waiter(&self, place: WaiterPlace, future: &AnyFuture) {
+        let removed = match self.waiter.take() {
+            Some(first) if place.is_first() && first.ptr_eq(future) => Some(first),
             first => {
                 self.waiter.set(first);
-                if self.waits_for_several.get()
-                    && let Some(cold) = self.cold.borrow_mut().as_mut() {
-                    let place = cold.waiters.iter().position(|waiter| waiter.ptr_eq(future));
-                    removed = place.map(|place| cold.waiters.remove(place));
-                }
+                let mut cold = self.cold.borrow_mut();
+                cold.as_mut()
+                    .and_then(|cold| cold.remove_waiter(place, future))
             }
-        }
+        };
         drop(removed);
     }
 
-    /// A step begins: what is done is waited for no longer.
+    /// A step begins: the first waiter, and mostly the only one, is waited for no longer if it is done.
     #[inline]
-    pub(crate) fn forget_done_waiters(&self) {
+    pub(crate) fn forget_done_waiter(&self) {
         if let Some(first) = self.waiter.take()
             && !first.done()
         {
             self.waiter.set(Some(first));
         }
-        if self.waits_for_several.get() {
-            self.forget_more_waiters();
-        }
-    }
-
-    #[cold]
-    fn forget_more_waiters(&self) {
-        let mut done = Vec::new();
-        if let Some(cold) = self.cold.borrow_mut().as_mut() {
-            done.extend(cold.waiters.extract_if(.., |waiter| waiter.done()));
-            self.waits_for_several.set(!cold.waiters.is_empty());
-        }
-        drop(done);
     }
 
     /// What the task waits for and is not done yet, in the order in which it was polled.
     pub(crate) fn pending_waiters(&self) -> Waiters {
         let more = match self.cold.borrow().as_ref() {
-            Some(cold) if self.waits_for_several.get() => cold
-                .waiters
-                .iter()
-                .filter(|waiter| !waiter.done())
-                .cloned()
-                .collect(),
+            Some(cold) if self.waits_for_several.get() => cold.pending_waiters(),
             _ => Vec::new(),
         };
         self.waiter().into_iter().chain(more)
@@ -219,7 +198,7 @@ impl TaskState {
         self.pending_waiters().next().is_some()
     }
 
-    /// The first of them, if it is not done.
+    /// The first waiter, if it is not done.
     fn waiter(&self) -> Option<AnyFuture> {
         let first = self.waiter.take();
         self.waiter.set(first.clone());
@@ -235,5 +214,58 @@ impl TaskState {
             let more = self.with_cold(|cold| std::mem::take(&mut cold.waiters));
             drop(more);
         }
+    }
+}
+
+/// Where a waiter stands: the first, or a number among the further ones.
+#[derive(Clone, Copy)]
+pub(crate) struct WaiterPlace(u32);
+
+impl WaiterPlace {
+    const FIRST: Self = Self(0);
+
+    pub(crate) fn is_first(self) -> bool {
+        self.0 == Self::FIRST.0
+    }
+}
+
+/// What most tasks never need.
+#[derive(Default)]
+struct Cold {
+    /// The waiters behind the first, each at its place; what has left leaves a gap, to be filled again.
+    waiters: Vec<Option<AnyFuture>>,
+    gaps: Vec<u32>,
+    name: Option<Box<str>>,
+    cancel_message: Option<Arc<str>>,
+}
+
+impl Cold {
+    fn add_waiter(&mut self, future: AnyFuture) -> WaiterPlace {
+        let index = match self.gaps.pop() {
+            Some(index) => index as usize,
+            None => {
+                self.waiters.push(None);
+                self.waiters.len() - 1
+            }
+        };
+        self.waiters[index] = Some(future);
+        WaiterPlace(u32::try_from(index + 1).expect("memory is full long before"))
+    }
+
+    fn remove_waiter(&mut self, place: WaiterPlace, future: &AnyFuture) -> Option<AnyFuture> {
+        let index = (place.0 as usize).checked_sub(1)?;
+        let waiter = self.waiters.get_mut(index)?;
+        let removed = waiter.take_if(|waiter| waiter.ptr_eq(future))?;
+        self.gaps.push(place.0 - 1);
+        Some(removed)
+    }
+
+    fn pending_waiters(&self) -> Vec<AnyFuture> {
+        self.waiters
+            .iter()
+            .flatten()
+            .filter(|waiter| !waiter.done())
+            .cloned()
+            .collect()
     }
 }
