@@ -51,7 +51,7 @@ pub struct CancelledError {
 /// # asyncio
 ///
 /// [`asyncio.InvalidStateError`](https://docs.python.org/3.13/library/asyncio-exceptions.html#asyncio.InvalidStateError).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct InvalidStateError {
     state: State,
     cause: Cause,
@@ -186,6 +186,13 @@ impl InvalidStateError {
     /// Tells whether the operation needed a result that somebody has taken.
     pub fn is_taken(&self) -> bool {
         matches!(self.cause, Cause::ResultTaken)
+    }
+}
+
+/// Shows what it says, as Python's `repr` of an exception does.
+impl fmt::Debug for InvalidStateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "InvalidStateError(\"{self}\")")
     }
 }
 

@@ -8,7 +8,7 @@
 use std::{error::Error, fmt, io, sync::Arc};
 
 /// The error of running, stepping or closing an event loop.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct RunError(Kind);
 
 #[derive(Clone, Debug)]
@@ -73,6 +73,13 @@ impl RunError {
     #[must_use]
     pub fn is_deadlock(&self) -> bool {
         matches!(self.0, Kind::Deadlock(_))
+    }
+}
+
+/// Shows what it says, as Python's `repr` of an exception does: a `main` that returns it prints it this way.
+impl fmt::Debug for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("RunError").field(&self.to_string()).finish()
     }
 }
 

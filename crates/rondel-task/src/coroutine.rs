@@ -138,7 +138,9 @@ mod tests {
         }
     }
 
-    fn steady(left: u32) -> (Pin<Rc<CoroutineCell<Steady, u32>>>, Rc<Cell<u32>>) {
+    type Shared<C, T> = Pin<Rc<CoroutineCell<C, T>>>;
+
+    fn steady(left: u32) -> (Shared<Steady, u32>, Rc<Cell<u32>>) {
         let drops = Rc::new(Cell::new(0));
         let coroutine = Steady {
             left,
@@ -178,7 +180,7 @@ mod tests {
     }
 
     /// Polls and clears its own cell from inside its poll and from inside its drop.
-    struct Reentrant(Rc<std::cell::RefCell<Option<Pin<Rc<CoroutineCell<Reentrant, ()>>>>>>);
+    struct Reentrant(Rc<RefCell<Option<Shared<Reentrant, ()>>>>);
 
     impl Reentrant {
         fn come_in_again(&self) {
@@ -210,7 +212,7 @@ mod tests {
 
     #[test]
     fn re_entrance_touches_nothing() {
-        let place = Rc::new(std::cell::RefCell::new(None));
+        let place = Rc::new(RefCell::new(None));
         let cell = Rc::pin(CoroutineCell::new(Reentrant(place.clone())));
         *place.borrow_mut() = Some(cell.clone());
         let poll = cell.as_ref().poll(&mut Context::from_waker(Waker::noop()));

@@ -29,7 +29,7 @@ use crate::opaque::{self, Opaque};
 /// A result that is not there yet, completed by hand: a handle, of which clones are the same future.
 ///
 /// It is awaited with `.await` (`T: Clone`; the last handle moves the value instead) or [`take`](Future::take), any number of
-/// times and by any number of coroutines. It belongs to one loop and one thread; [`EventLoop::handle`] reaches the loop from
+/// times and by any number of coroutines. It belongs to one loop and one thread; [`completer`](Future::completer) completes it from
 /// others.
 ///
 /// Mirrors [`asyncio.Future`](https://docs.python.org/3/library/asyncio-future.html#asyncio.Future).

@@ -31,7 +31,10 @@ fn main() -> rondel::Result<()> {
         task.cancel();
     }
     event_loop.run_until_complete(rondel::gather_return_exceptions(&tasks))?;
-    println!("cancelled: {}", tasks.iter().filter(|task| task.cancelled()).count());
+    println!(
+        "cancelled: {}",
+        tasks.iter().filter(|task| task.cancelled()).count()
+    );
     event_loop.close()?;
     println!("closed");
     Ok(())

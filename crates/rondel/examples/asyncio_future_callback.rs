@@ -4,7 +4,10 @@
 use rondel::Future;
 
 fn callback(future: &Future<&'static str>, n: u32) {
-    println!("{n}: future done: '{}'", future.result().expect("it is done"));
+    println!(
+        "{n}: future done: '{}'",
+        future.result().expect("it is done")
+    );
 }
 
 async fn register_callbacks(all_done: &Future<&'static str>) -> rondel::Result<()> {

@@ -17,7 +17,10 @@ async fn main() -> rondel::Result<()> {
     println!("results: {results:?}");
 
     println!("wait:");
-    let tasks = [rondel::create_task(work("c", 2))?, rondel::create_task(work("d", 1))?];
+    let tasks = [
+        rondel::create_task(work("c", 2))?,
+        rondel::create_task(work("d", 1))?,
+    ];
     let (done, pending) = rondel::wait(&tasks).await?;
     println!("done: {}, pending: {}", done.len(), pending.len());
     for task in done {

@@ -16,7 +16,11 @@ async fn set_after(
 async fn main() -> rondel::Result<()> {
     let event_loop = rondel::get_running_loop()?;
     let future = event_loop.create_future();
-    event_loop.create_task(set_after(future.clone(), Duration::from_secs(1), "... world"))?;
+    event_loop.create_task(set_after(
+        future.clone(),
+        Duration::from_secs(1),
+        "... world",
+    ))?;
     println!("hello ...");
     println!("{}", future.await?);
     Ok(())
