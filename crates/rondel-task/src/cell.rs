@@ -173,6 +173,7 @@ impl AnyFuture {
         self.0.completion.borrow().done()
     }
 
+    #[inline]
     pub(crate) fn state(&self) -> State {
         self.0.completion.borrow().state()
     }
@@ -184,6 +185,7 @@ impl AnyFuture {
     /// Waits for the value, or says why there is none; marks an exception as retrieved.
     ///
     /// `None` while pending, `Some(Ok(()))` when there is a value.
+    #[inline]
     pub(crate) fn outcome(&self) -> Option<Result<()>> {
         let mut completion = self.0.completion.borrow_mut();
         let outcome = match completion.outcome() {
@@ -233,6 +235,7 @@ impl AnyFuture {
     // --- changing ----------------------------------------------------------------------------
 
     /// Pending -> Finished with the value that the body holds.
+    #[inline]
     pub(crate) fn finish(&self) -> Result<()> {
         let callbacks = self.0.completion.borrow_mut().finish()?;
         Ok(self.schedule(callbacks)?)
@@ -281,6 +284,7 @@ impl AnyFuture {
         closed
     }
 
+    #[inline]
     pub(crate) fn add_callback(&self, callback: Callback) -> Result<(), ClosedError> {
         let added = self.0.completion.borrow_mut().add_callback(callback);
         match added {

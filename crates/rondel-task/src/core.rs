@@ -144,6 +144,7 @@ impl Core {
     }
 
     /// Takes a task that is over out of the loop.
+    #[inline]
     pub(crate) fn forget_task(&self, token: Token) -> Option<AnyFuture> {
         self.slab.borrow_mut().remove(token)
     }
@@ -208,6 +209,7 @@ impl Core {
     }
 
     /// The task of a token that is not stale.
+    #[inline]
     pub(crate) fn task(&self, token: Token) -> Option<AnyFuture> {
         self.slab.borrow().get(token).cloned()
     }

@@ -22,10 +22,12 @@ const SENT: u32 = 1 << 31;
 const NO_SLOT: u32 = SENT - 1;
 
 /// The number of the loop that a token belongs to.
+#[inline]
 pub(crate) fn loop_of(token: Token) -> u16 {
     (token.to_bits() >> LOOP_SHIFT) as u16
 }
 
+#[inline]
 fn slot_of(token: Token) -> usize {
     (token.to_bits() as u32 & !SENT) as usize
 }
@@ -35,10 +37,12 @@ pub(crate) fn sent(token: Token) -> Token {
     Token::from_bits(token.to_bits() | u64::from(SENT))
 }
 
+#[inline]
 fn is_sent(token: Token) -> bool {
     token.to_bits() as u32 & SENT != 0
 }
 
+#[inline]
 fn generation_of(token: Token) -> u16 {
     (token.to_bits() >> GENERATION_SHIFT) as u16
 }
@@ -69,6 +73,7 @@ impl Slab {
     }
 
     /// Puts a task in, as scheduled; `make` gets the token that will find it.
+    #[inline]
     pub(crate) fn insert(&mut self, make: impl FnOnce(Token) -> AnyFuture) -> AnyFuture {
         if self.first_free == NO_SLOT {
             let slot = u32::try_from(self.slots.len()).unwrap_or(NO_SLOT);
@@ -96,6 +101,7 @@ impl Slab {
         task
     }
 
+    #[inline]
     fn slot(&mut self, token: Token) -> Option<&mut Slot> {
         let slot = self.slots.get_mut(slot_of(token))?;
         (slot.generation == generation_of(token) && slot.task.is_some()).then_some(slot)
@@ -119,6 +125,7 @@ impl Slab {
         slot.task.clone()
     }
 
+    #[inline]
     pub(crate) fn get(&self, token: Token) -> Option<&AnyFuture> {
         let slot = self.slots.get(slot_of(token))?;
         if slot.generation == generation_of(token) {
@@ -129,6 +136,7 @@ impl Slab {
     }
 
     /// Takes a task out; its token and every copy of it are stale from now on.
+    #[inline]
     pub(crate) fn remove(&mut self, token: Token) -> Option<AnyFuture> {
         let first_free = self.first_free;
         let slot = self.slot(token)?;

@@ -98,6 +98,7 @@ pub(crate) fn step(core: &Core, task: &AnyFuture) {
 }
 
 /// The coroutine waits: what was asked of it during the step, or could not be thrown, goes to what it waits for.
+#[inline]
 fn suspended(core: &Core, task: &AnyFuture, state: &TaskState, undelivered: bool) {
     if undelivered {
         state.must_cancel.set(true);
@@ -134,6 +135,7 @@ fn cancel_all(futures: Waiters, message: &Option<Arc<str>>) -> bool {
     accepted
 }
 
+#[inline]
 fn end(core: &Core, task: &AnyFuture, state: &TaskState, how: End) {
     tracing::trace!(task = state.number(), "task ended");
     state.clear_waiters();

@@ -130,6 +130,7 @@ impl TaskState {
         left
     }
 
+    #[inline]
     pub(crate) fn cancel_message(&self) -> Option<Arc<str>> {
         self.cold
             .borrow()
