@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -277,6 +277,14 @@ impl<T: 'static> CallbackKey<T> {
         Callback::Done(self.callback.clone())
     }
 
+    /// A key that does not keep the callback, nor what it holds.
+    pub(crate) fn downgrade(&self) -> WeakKey<T> {
+        WeakKey {
+            callback: Rc::downgrade(&self.callback),
+            _value: PhantomData,
+        }
+    }
+
     /// The callback once more, in a context of its own.
     pub(crate) fn repeated(&self, context: Option<Context>) -> Callback {
         Callback::Done(Rc::new(Repeated {
@@ -292,6 +300,21 @@ impl<T: 'static> CallbackKey<T> {
                 .is_some_and(|first| std::ptr::addr_eq(first, Rc::as_ptr(&self.callback)))
         };
         callback.is(&self.callback) || matches!(callback, Callback::Done(done) if repeats(done))
+    }
+}
+
+/// Names a done callback for as long as somebody else keeps it.
+pub(crate) struct WeakKey<T: 'static> {
+    callback: Weak<dyn Repeatable>,
+    _value: PhantomData<fn(T)>,
+}
+
+impl<T: 'static> WeakKey<T> {
+    pub(crate) fn upgrade(&self) -> Option<CallbackKey<T>> {
+        self.callback.upgrade().map(|callback| CallbackKey {
+            callback,
+            _value: PhantomData,
+        })
     }
 }
 

@@ -1,8 +1,8 @@
 //! `shield`: waits for a future so that cancelling the wait does not cancel the future.
 //!
 //! # Invariants
-//! - I1: The inner future's callback holds the outer one, and the outer one's callback only a weak handle of the inner: no
-//!   cycle keeps memory.
+//! - I1: The inner future's callback holds the outer one, and the outer one's callback only weak handles of the inner one and of
+//!   that callback: no cycle keeps memory.
 //!
 //! # asyncio
 //! [`asyncio.shield`](https://docs.python.org/3/library/asyncio-task.html#asyncio.shield).
@@ -52,9 +52,11 @@ fn shielded<T: 'static>(inner: Future<T>, claim: fn(Future<T>) -> Result<T>) -> 
     let outer = Future::new(inner.any().core().clone());
     let told = outer.clone();
     let inner_done = inner.add_done_callback(move |inner| tell(inner, &told, claim))?;
-    let inner = inner.any().downgrade();
+    let (inner, inner_done) = (inner.any().downgrade(), inner_done.downgrade());
     outer.add_done_callback(move |_| {
-        if let Some(inner) = AnyFuture::upgrade(&inner) {
+        if let Some(inner) = AnyFuture::upgrade(&inner)
+            && let Some(inner_done) = inner_done.upgrade()
+        {
             // Of one that is done the list is empty.
             Future::from_any(inner).remove_done_callback(&inner_done);
         }

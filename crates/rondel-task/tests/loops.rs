@@ -480,6 +480,12 @@ fn futures_that_are_never_done_are_freed() {
         tick().await
     });
     check_frees(async |held| {
+        let never = get_running_loop()?.create_future::<()>();
+        let outer = shield(&never).future()?;
+        outer.add_done_callback(move |_| _ = &held).map(drop)?;
+        Ok(())
+    });
+    check_frees(async |held| {
         let future = future_that_holds(held)?;
         wait([future]).timeout(secs(1)).await.map(drop)
     });
