@@ -1,7 +1,7 @@
 //! The workspace's own commands: `cargo xtask ci` and its parts.
 //!
 //! Here the arguments are read, and here stands what each command consists of.
-//! Running and timing a command is the work of `steps`, the checks that no compiler makes are in `tidy`, showing the seed programs is in `demo`.
+//! Running and timing a command is the work of `steps`, the checks that no compiler makes are in `tidy`, showing the seed programs is in `demo`, comparing with CPython in `conformance`.
 
 #![forbid(unsafe_code)]
 #![expect(
@@ -9,6 +9,7 @@
     reason = "a command line tool speaks to its user"
 )]
 
+mod conformance;
 mod demo;
 mod steps;
 mod tidy;
@@ -29,10 +30,15 @@ usage: cargo xtask <command>
   test    all tests and doctests
   doc     the documentation, warnings denied
   demo    runs the programs of asyncio's tutorials
+
+  conformance [--seed TEXT] [--count N] [--size K] [--wild] [--python PATH] [--record]
+          runs random programs on CPython 3.13 and on rondel, and shows the first that behaves differently, made small;
+          --wild takes the generator that leaves out little, --record keeps programs and traces for the tests
+
   help    prints this
 ";
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Command {
     Ci,
     Fmt,
@@ -42,6 +48,7 @@ enum Command {
     Test,
     Doc,
     Demo,
+    Conformance(conformance::Options),
     Help,
 }
 
@@ -57,6 +64,9 @@ impl Command {
             ["test"] => Ok(Command::Test),
             ["doc"] => Ok(Command::Doc),
             ["demo"] => Ok(Command::Demo),
+            ["conformance", options @ ..] => {
+                conformance::Options::parse(options).map(Command::Conformance)
+            }
             unknown => Err(format!("unknown argument: {}", unknown.join(" "))),
         }
     }
@@ -101,6 +111,7 @@ impl Command {
                 )
             }),
             Command::Demo => step("demo", demo::run),
+            Command::Conformance(options) => step("conformance", || conformance::run(&options)),
             Command::Help => {
                 print!("{USAGE}");
                 Ok(())
@@ -144,7 +155,9 @@ mod tests {
     fn every_command_of_the_usage_is_known() {
         let commands = USAGE
             .lines()
-            .filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next());
+            .filter_map(|line| line.strip_prefix("  "))
+            .filter(|line| !line.starts_with(' '))
+            .filter_map(|line| line.split_whitespace().next());
         let unknown: Vec<&str> = commands
             .filter(|command| Command::parse(&[command]).is_err())
             .collect();
