@@ -35,8 +35,15 @@ pub struct Builder {
     pub(crate) jump_past_io: bool,
 }
 
+impl Default for Builder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Builder {
-    pub(crate) fn new() -> Self {
+    /// Begins with the defaults: the monotonic clock, the platform's own way of waiting, and Ctrl-C that ends a run.
+    pub fn new() -> Self {
         Self {
             clock: Rc::new(MonotonicClock::new()),
             backend: Backend::Default,

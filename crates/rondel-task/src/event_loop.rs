@@ -57,7 +57,25 @@ impl EventLoop {
         Self::on(rondel_reactor::EventLoop::builder().clock(clock).build()?)
     }
 
-    /// Adds futures and tasks to a loop that was built by the reactor's builder.
+    /// Makes a loop with the choices of a builder: clock, way of waiting for descriptors, Ctrl-C.
+    ///
+    /// # Errors
+    /// As [`EventLoop::new`].
+    ///
+    /// # Examples
+    /// ```
+    /// use rondel_reactor::{Backend, Builder};
+    /// use rondel_task::EventLoop;
+    ///
+    /// let event_loop = EventLoop::build(Builder::new().backend(Backend::Polling).interruptible(false))?;
+    /// assert_eq!(event_loop.run_until_complete(async { Ok(1) })?, 1);
+    /// # Ok::<(), rondel_task::Exception>(())
+    /// ```
+    pub fn build(builder: rondel_reactor::Builder) -> io::Result<Self> {
+        Self::on(builder.build()?)
+    }
+
+    /// Adds futures and tasks to a reactor's loop.
     ///
     /// # Errors
     /// When 65,536 loops are open.

@@ -1,6 +1,6 @@
 //! The step of a task: one poll of its coroutine, and what follows from it.
 //!
-//! Who is to be cancelled when a task is cancelled is `cancel`'s business; what a leaf does when it is polled, `wait_future`'s.
+//! Who is to be cancelled when a task is cancelled is `cancel`'s business; what a leaf does when it is polled, `awaiter`'s.
 //!
 //! ```text
 //!              the token's turn                    coroutine gives a value / an error / CancelledError

@@ -1005,3 +1005,14 @@ fn tasks_that_all_wait_for_each_other_are_cancelled() {
         .unwrap();
     }
 }
+
+#[test]
+fn of_two_cancels_before_the_first_step_the_latest_message_counts() {
+    let ended = rondel_task::run_virtual(async {
+        let task = create_task(async { Ok(1) })?;
+        task.cancel_with_message("first");
+        task.cancel_with_message("second");
+        Ok((task.cancelling(), task.await.unwrap_err().to_string()))
+    });
+    assert_eq!(ended.unwrap(), (2, "cancelled: second".to_owned()));
+}
