@@ -28,7 +28,7 @@ fn the_first_completion_counts_and_later_ones_are_dropped() {
 fn a_loop_under_virtual_time_waits_for_a_completer_and_does_not_jump() {
     let outcome = run_virtual(async {
         let event_loop = get_running_loop()?;
-        let future = event_loop.create_future();
+        let future = event_loop.create_future::<i32>();
         let completer = future.completer();
         let thread = thread::spawn(move || completer.set_exception(Exception::msg("no")));
         let error = future.await.unwrap_err().to_string();
