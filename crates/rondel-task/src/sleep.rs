@@ -4,6 +4,7 @@
 //! [`asyncio.sleep`](https://docs.python.org/3/library/asyncio-task.html#asyncio.sleep). A delay of zero yields once without
 //! a timer. Otherwise the timer completes a future, so that the coroutine goes on in the iteration after.
 
+use std::convert::Infallible;
 use std::future::IntoFuture;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -37,7 +38,10 @@ use crate::wait::release;
 /// ```
 #[inline]
 pub fn sleep(delay: Duration) -> Sleep {
-    Sleep(Stage::Begin(delay))
+    Sleep(match delay {
+        Duration::ZERO => Stage::Yield { done: false },
+        delay => Stage::Begin(delay),
+    })
 }
 
 /// What [`sleep`] gives, to be awaited.
@@ -47,9 +51,11 @@ pub struct Sleep(Stage);
 
 #[derive(Debug)]
 enum Stage {
+    /// The bare `yield` of `asyncio.sleep(0)`.
+    Yield {
+        done: bool,
+    },
     Begin(Duration),
-    /// The bare `yield` of `asyncio.sleep(0)` was done.
-    Yielded,
     Waiting {
         awaiter: Awaiter<()>,
         _timer: CancelOnDrop,
@@ -62,20 +68,30 @@ impl core::future::Future for Sleep {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
         match &mut self.0 {
-            Stage::Begin(Duration::ZERO) => match running::yield_now(cx.waker()) {
+            Stage::Yield { done: true } => Poll::Ready(running::take_throw().map_or(Ok(()), Err)),
+            Stage::Yield { done } => match running::yield_now(cx.waker()) {
                 Some(error) => Poll::Ready(Err(error)),
                 None => {
-                    self.0 = Stage::Yielded;
+                    *done = true;
                     Poll::Pending
                 }
             },
-            Stage::Yielded => Poll::Ready(running::take_throw().map_or(Ok(()), Err)),
-            Stage::Begin(delay) => {
-                let (awaiter, _timer) = set_timer(*delay)?;
-                self.0 = Stage::Waiting { awaiter, _timer };
-                self.poll(cx)
-            }
-            Stage::Waiting { awaiter, .. } => Pin::new(awaiter).poll(cx),
+            stage => stage.poll_timer(cx),
+        }
+    }
+}
+
+impl Stage {
+    /// Out of line, as a coroutine that only yields has no use for it.
+    #[inline(never)]
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        if let Self::Begin(delay) = *self {
+            let (awaiter, _timer) = set_timer(delay)?;
+            *self = Self::Waiting { awaiter, _timer };
+        }
+        match self {
+            Self::Waiting { awaiter, .. } => Pin::new(awaiter).poll(cx),
+            Self::Yield { .. } | Self::Begin(_) => Poll::Pending,
         }
     }
 }
@@ -98,6 +114,25 @@ fn set_timer(delay: Duration) -> Result<(Awaiter<()>, CancelOnDrop)> {
 pub async fn sleep_result<T>(delay: Duration, result: T) -> Result<T> {
     sleep(delay).await?;
     Ok(result)
+}
+
+/// Suspends the coroutine until the loop's time is `when` ([`EventLoop::time`](rondel_reactor::EventLoop::time)); yields once if
+/// that has passed.
+///
+/// # Errors
+/// As [`sleep`].
+pub async fn sleep_until(when: Duration) -> Result<()> {
+    let core = running::running_core()?;
+    sleep(when.saturating_sub(core.scheduler().time())).await
+}
+
+/// Suspends the coroutine until its task is cancelled.
+///
+/// # Errors
+/// Always: `CancelledError`, or `NoRunningLoopError` if no loop is running.
+pub async fn sleep_forever() -> Result<Infallible> {
+    let core = running::running_core()?;
+    Future::<Infallible>::new(core).await
 }
 
 /// Cancels a timer when the coroutine leaves the place that needs it.

@@ -53,8 +53,9 @@ pub use rondel_task::{
     ExceptionGroup, FIRST_COMPLETED, FIRST_EXCEPTION, Future, IsFuture, Opaque, Outer, Result,
     ReturnWhen, RuntimeError, Sleep, Started, Task, TaskGroup, Timeout, TimeoutError, ValueError,
     Wait, all_tasks, as_completed, coroutine_repr, create_task, current_task, ensure_future,
-    gather, gather_return_exceptions, get_event_loop, get_running_loop, new_event_loop, run,
-    set_event_loop, shield, sleep, sleep_result, task_group, timeout, timeout_at, wait, wait_for,
+    gather, gather_return_exceptions, get_event_loop, get_running_loop, new_event_loop, race, run,
+    set_event_loop, shield, sleep, sleep_forever, sleep_result, sleep_until, task_group, timeout,
+    timeout_at, wait, wait_for,
 };
 
 pub mod testing {
