@@ -24,6 +24,7 @@ use rondel_future::CancelledError;
 use crate::body::Slot;
 use crate::cell::{AnyFuture, Body, Kind, WeakFuture};
 use crate::ensure_future::EnsureFuture;
+use crate::event_loop::EventLoop;
 use crate::exception::{Exception, Result};
 use crate::future::Future;
 use crate::opaque;
@@ -186,19 +187,20 @@ impl<O: 'static> Gathering<O> {
     }
 }
 
-/// Makes the outer future of `awaitables`.
-#[track_caller]
-fn gathering<A: EnsureFuture, O: 'static>(
-    awaitables: impl IntoIterator<Item = A>,
-    return_exceptions: bool,
-    collect: fn(vec::IntoIter<AnyFuture>) -> Result<O>,
-) -> Result<Future<O>> {
-    let mut event_loop = None;
-    let mut children: Vec<AnyFuture> = Vec::new();
-    for awaitable in awaitables {
-        let event_loop = match &event_loop {
+/// The futures of awaitables that are to be gathered, and the loop of the first.
+#[derive(Default)]
+pub(crate) struct Children {
+    event_loop: Option<EventLoop>,
+    futures: Vec<AnyFuture>,
+}
+
+impl Children {
+    /// Makes a future of `awaitable`, on the loop of those before.
+    #[track_caller]
+    pub(crate) fn add<A: EnsureFuture>(&mut self, awaitable: A) -> Result<()> {
+        let event_loop = match &self.event_loop {
             Some(event_loop) => event_loop,
-            None => event_loop.insert(match awaitable.bound_to() {
+            None => self.event_loop.insert(match awaitable.bound_to() {
                 Some(own) => own,
                 None => running::get_event_loop()?,
             }),
@@ -210,12 +212,31 @@ fn gathering<A: EnsureFuture, O: 'static>(
             // Only the outer future knows this task: that it is pending at the end is not its caller's mistake.
             state.log_destroy_pending.set(false);
         }
-        children.push(child);
+        self.futures.push(child);
+        Ok(())
     }
-    let event_loop = match event_loop {
+}
+
+#[track_caller]
+fn children_of<A: EnsureFuture>(awaitables: impl IntoIterator<Item = A>) -> Result<Children> {
+    let mut children = Children::default();
+    for awaitable in awaitables {
+        children.add(awaitable)?;
+    }
+    Ok(children)
+}
+
+/// Makes the outer future of `children`.
+pub(crate) fn gathering<O: 'static>(
+    children: Children,
+    return_exceptions: bool,
+    collect: fn(vec::IntoIter<AnyFuture>) -> Result<O>,
+) -> Result<Future<O>> {
+    let event_loop = match children.event_loop {
         Some(event_loop) => event_loop,
         None => running::get_event_loop()?,
     };
+    let children = children.futures;
     let state = GatherState {
         children: RefCell::new(children.iter().map(AnyFuture::downgrade).collect()),
         done: RefCell::default(),
@@ -290,17 +311,17 @@ fn watch<O: 'static>(watcher: &Rc<Watcher<Gathering<O>>>, children: Vec<AnyFutur
 /// ```
 #[track_caller]
 pub fn gather<A: EnsureFuture>(awaitables: impl IntoIterator<Item = A>) -> Outer<Vec<A::Output>> {
-    Outer::new(gathering::<A, _>(awaitables, false, |children| {
-        children
-            .map(|child| A::claim(Future::from_any(child)))
-            .collect()
+    Outer::new(children_of(awaitables).and_then(|children| {
+        gathering(children, false, |children| {
+            children.map(claim::<A>).collect()
+        })
     }))
 }
 
-/// As [`gather`], but gives every outcome, exceptions too, once all are done.
+/// As [`gather()`], but gives every outcome, exceptions too, once all are done.
 ///
 /// # Errors
-/// Told when it is awaited: `CancelledError` if the outer future was cancelled; `RuntimeError` as for [`gather`].
+/// Told when it is awaited: `CancelledError` if the outer future was cancelled; `RuntimeError` as for [`gather()`].
 ///
 /// # Examples
 /// ```
@@ -318,9 +339,16 @@ pub fn gather<A: EnsureFuture>(awaitables: impl IntoIterator<Item = A>) -> Outer
 pub fn gather_return_exceptions<A: EnsureFuture>(
     awaitables: impl IntoIterator<Item = A>,
 ) -> Outer<Vec<Result<A::Output>>> {
-    Outer::new(gathering::<A, _>(awaitables, true, |children| {
-        Ok(children.map(outcome::<A>).collect())
+    Outer::new(children_of(awaitables).and_then(|children| {
+        gathering(children, true, |children| {
+            Ok(children.map(outcome::<A>).collect())
+        })
     }))
+}
+
+/// The outcome of a child that is done.
+pub(crate) fn claim<A: EnsureFuture>(child: AnyFuture) -> Result<A::Output> {
+    A::claim(Future::from_any(child))
 }
 
 /// The outcome of a child, where an exception is as good as a value.
@@ -330,5 +358,5 @@ fn outcome<A: EnsureFuture>(child: AnyFuture) -> Result<A::Output> {
             child.cancel_message(),
         )));
     }
-    A::claim(Future::from_any(child))
+    claim::<A>(child)
 }

@@ -1,7 +1,7 @@
 //! asyncio's futures, tasks and combinators on rondel's event loop.
 //!
 //! A [`Future`] is completed by hand; a [`Task`] is a future whose result a coroutine computes, step by step, on the loop that
-//! owns it; [`gather`], [`wait`], [`as_completed`], [`task_group`] and the like combine them. Order of events and cancellation
+//! owns it; [`gather()`], [`wait`], [`as_completed`], [`task_group`] and the like combine them. Order of events and cancellation
 //! are CPython's. Coroutines are ordinary Rust futures, `Send` or not, that give a [`Result`].
 //!
 //! It does not select on file descriptors or keep timers (`rondel-reactor` and `rondel-sched` do), change states
@@ -44,6 +44,7 @@ mod exception;
 mod exception_group;
 mod future;
 mod gather;
+mod gather_tuple;
 mod opaque;
 mod outer;
 mod race;
@@ -74,6 +75,7 @@ pub use exception::{Exception, Result};
 pub use exception_group::ExceptionGroup;
 pub use future::Future;
 pub use gather::{gather, gather_return_exceptions};
+pub use gather_tuple::GatherTuple;
 pub use opaque::Opaque;
 pub use outer::{Outer, OuterAwaiter};
 pub use race::race;

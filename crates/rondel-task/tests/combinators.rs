@@ -397,6 +397,39 @@ fn a_gather_that_is_shielded_lives_on_when_its_await_is_dropped() {
     );
 }
 
+#[test]
+fn values_of_different_types_are_gathered_in_a_tuple() {
+    check(
+        async |log: Trace| {
+            let task = create_task(work(log.clone(), "task", 2, None))?;
+            let future = get_running_loop()?.create_future();
+            future.set_result(5)?;
+            let all = rondel_task::gather!(
+                &task,
+                work(log.clone(), "own", 1, None),
+                async { Ok('c') },
+                future
+            );
+            log.log(format_args!("{:?}", all.await?));
+            let failed =
+                rondel_task::gather!(async { Ok(1) }, work(log.clone(), "bad", 1, Some("bad")));
+            log.log(failed.await.unwrap_err());
+            Ok(())
+        },
+        &[
+            "task starts",
+            "own starts",
+            "own ends",
+            "task ends",
+            r#"("task", "own", 'c', 5)"#,
+            "bad starts",
+            "bad ends",
+            "bad",
+            "Ok(())",
+        ],
+    );
+}
+
 // --- wait ----------------------------------------------------------------------------------------
 
 #[test]

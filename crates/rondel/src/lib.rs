@@ -50,12 +50,12 @@ pub use rondel_sync::{
 };
 pub use rondel_task::{
     ALL_COMPLETED, AsCompleted, CallbackKey, Completer, EnsureFuture, EventLoop, Exception,
-    ExceptionGroup, FIRST_COMPLETED, FIRST_EXCEPTION, Future, IsFuture, Opaque, Outer, Result,
-    ReturnWhen, RuntimeError, Sleep, Started, Task, TaskGroup, Timeout, TimeoutError, ValueError,
-    Wait, all_tasks, as_completed, coroutine_repr, create_task, current_task, ensure_future,
-    gather, gather_return_exceptions, get_event_loop, get_running_loop, new_event_loop, race, run,
-    set_event_loop, shield, sleep, sleep_forever, sleep_result, sleep_until, task_group, timeout,
-    timeout_at, wait, wait_for,
+    ExceptionGroup, FIRST_COMPLETED, FIRST_EXCEPTION, Future, GatherTuple, IsFuture, Opaque, Outer,
+    Result, ReturnWhen, RuntimeError, Sleep, Started, Task, TaskGroup, Timeout, TimeoutError,
+    ValueError, Wait, all_tasks, as_completed, coroutine_repr, create_task, current_task,
+    ensure_future, gather, gather_return_exceptions, get_event_loop, get_running_loop,
+    new_event_loop, race, run, set_event_loop, shield, sleep, sleep_forever, sleep_result,
+    sleep_until, task_group, timeout, timeout_at, wait, wait_for,
 };
 
 pub mod testing {
