@@ -65,3 +65,8 @@ pub mod testing {
 
     pub use rondel_task::run_virtual as run;
 }
+
+/// The example of the README is a test, too.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
