@@ -157,10 +157,22 @@ impl<C> Iterator for IntoIter<C> {
 
     /// Looks once, and not before every callback, whether there is one or several.
     #[inline]
-    fn fold<B, F: FnMut(B, C) -> B>(self, init: B, f: F) -> B {
+    fn fold<B, F: FnMut(B, C) -> B>(self, init: B, mut f: F) -> B {
+        /// Out of line, so that what is left for one callback is small enough to be compiled into its caller, which spares a
+        /// round of ping-pong between two tasks 2 % of its instructions.
+        #[inline(never)]
+        fn fold_several<B, C>(
+            callbacks: vec_deque::IntoIter<C>,
+            init: B,
+            f: impl FnMut(B, C) -> B,
+        ) -> B {
+            callbacks.fold(init, f)
+        }
+
         match self.0 {
-            Remaining::One(callback) => callback.into_iter().fold(init, f),
-            Remaining::Several(callbacks) => callbacks.fold(init, f),
+            Remaining::One(None) => init,
+            Remaining::One(Some(callback)) => f(init, callback),
+            Remaining::Several(callbacks) => fold_several(callbacks, init, f),
         }
     }
 

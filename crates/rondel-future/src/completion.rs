@@ -118,9 +118,14 @@ impl<C, E> Completion<C, E> {
     /// Fails when the future is done; nothing changes then.
     #[inline]
     pub fn finish(&mut self) -> Result<Callbacks<C>, InvalidStateError> {
-        let callbacks = mem::take(self.pending()?);
-        self.0 = Stage::Value;
-        Ok(callbacks)
+        // Exchanged rather than taken out and overwritten: nothing has to look whether the old stage is to be dropped.
+        match mem::replace(&mut self.0, Stage::Value) {
+            Stage::Pending(callbacks) => Ok(callbacks),
+            done => {
+                self.0 = done;
+                Err(InvalidStateError::already_done(self.state()))
+            }
+        }
     }
 
     /// Finishes the future with an exception, and returns the callbacks to schedule.
@@ -237,6 +242,7 @@ impl<C, E> Completion<C, E> {
     /// assert_eq!(future.unretrieved(), None);
     /// # Ok::<(), Refused<&str>>(())
     /// ```
+    #[inline]
     pub fn unretrieved(&self) -> Option<&E> {
         match &self.0 {
             Stage::Exception {

@@ -20,8 +20,9 @@ use rondel_context::Context;
 use rondel_sched::{ClosedError, Handle, Scheduler, TimerHandle};
 
 use crate::{
-    Builder, ExceptionContext, ExceptionHandler, Extension, LoopHandle, RunError, exceptions,
-    handle::Entrance, interrupt::Interrupt, pace::Pace, selector::Direction, watchers::Watchers,
+    Builder, ExceptionContext, ExceptionHandler, Extension, InFlight, LoopHandle, RunError,
+    exceptions, handle::Entrance, pace::Pace, selector::Direction, signals::Signals,
+    watchers::Watchers,
 };
 
 /// An event loop: callbacks, timers, file descriptors and messages from other threads, one after another on one thread.
@@ -59,10 +60,9 @@ struct Shared {
     closing: Cell<bool>,
     extension: RefCell<Option<Weak<dyn Extension>>>,
     exception_handler: RefCell<Option<ExceptionHandler>>,
-    interruptible: bool,
+    interruptible: Cell<bool>,
     jump_past_io: bool,
-    /// Made by the first run that can be interrupted.
-    interrupt: RefCell<Option<Rc<Interrupt>>>,
+    signals: Rc<Signals>,
 }
 
 impl EventLoop {
@@ -108,9 +108,9 @@ impl EventLoop {
             closing: Cell::new(false),
             extension: RefCell::new(None),
             exception_handler: RefCell::new(None),
-            interruptible,
+            interruptible: Cell::new(interruptible),
             jump_past_io,
-            interrupt: RefCell::new(None),
+            signals: Rc::default(),
         })))
     }
 
@@ -226,6 +226,11 @@ impl EventLoop {
     #[must_use]
     pub fn handle(&self) -> LoopHandle {
         LoopHandle::new(self.entrance())
+    }
+
+    /// Counts work that another thread does for this loop, until the guard is dropped: a virtual clock stands still meanwhile.
+    pub fn in_flight(&self) -> InFlight {
+        InFlight::new(self.handle())
     }
 
     /// Runs `callback` in the next iteration, behind whatever other threads have sent: [`LoopHandle::call_soon_threadsafe`] for the loop's own thread.
@@ -390,16 +395,16 @@ impl EventLoop {
         self.0.extension()
     }
 
-    pub(crate) fn interruptible(&self) -> bool {
-        self.0.interruptible
+    pub(crate) fn interruptible(&self) -> &Cell<bool> {
+        &self.0.interruptible
     }
 
     pub(crate) fn jump_past_io(&self) -> bool {
         self.0.jump_past_io
     }
 
-    pub(crate) fn interrupt(&self) -> &RefCell<Option<Rc<Interrupt>>> {
-        &self.0.interrupt
+    pub(crate) fn signals(&self) -> &Rc<Signals> {
+        &self.0.signals
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
@@ -430,8 +435,7 @@ impl Shared {
         }
         self.scheduler.close();
         self.watchers.close();
-        let interrupt = self.interrupt.take();
-        drop(interrupt);
+        self.signals.close();
     }
 }
 

@@ -39,7 +39,9 @@ pub struct LoopHandle(Arc<Entrance>);
 pub(crate) struct Entrance {
     injector: Arc<Injector>,
     handles: AtomicUsize,
-    /// Whether the loop wants to know that its last handle is gone: only one under a virtual clock ever waits for that.
+    in_flight: AtomicUsize,
+    /// Whether the loop wants to know that its last handle is gone, or that nothing is in flight any more: only one under a
+    /// virtual clock ever waits for that.
     awaits_last: bool,
 }
 
@@ -75,6 +77,10 @@ impl LoopHandle {
         })))
     }
 
+    pub(crate) fn entrance(&self) -> &Entrance {
+        &self.0
+    }
+
     /// Returns the scheduler's own entrance, for a layer that sends tokens; it does not count as a handle.
     #[must_use]
     pub fn injector(&self) -> &Arc<Injector> {
@@ -91,8 +97,8 @@ impl Clone for LoopHandle {
 impl Drop for LoopHandle {
     fn drop(&mut self) {
         // Release: what this handle sent is in the channel before the loop sees the last handle gone.
-        if self.0.handles.fetch_sub(1, Ordering::Release) == 1 && self.0.awaits_last {
-            self.0.injector.notify();
+        if self.0.handles.fetch_sub(1, Ordering::Release) == 1 {
+            self.0.notify_virtual();
         }
     }
 }
@@ -110,6 +116,7 @@ impl Entrance {
         Arc::new(Self {
             injector,
             handles: AtomicUsize::new(0),
+            in_flight: AtomicUsize::new(0),
             awaits_last,
         })
     }
@@ -117,5 +124,22 @@ impl Entrance {
     /// Whether a handle is left that could still send.
     pub(crate) fn has_handles(&self) -> bool {
         self.handles.load(Ordering::Acquire) > 0
+    }
+
+    /// The count of what is under way outside of the loop.
+    pub(crate) fn in_flight(&self) -> &AtomicUsize {
+        &self.in_flight
+    }
+
+    /// Whether work is under way outside of the loop.
+    pub(crate) fn has_in_flight(&self) -> bool {
+        self.in_flight.load(Ordering::Acquire) > 0
+    }
+
+    /// Wakes the loop if it may be waiting for a count to reach zero.
+    pub(crate) fn notify_virtual(&self) {
+        if self.awaits_last {
+            self.injector.notify();
+        }
     }
 }

@@ -1,13 +1,13 @@
 //! An event loop of callbacks, timers, file descriptors and threads.
 //!
-//! An [`EventLoop`] is a [`Scheduler`](rondel_sched::Scheduler) that waits: for its next timer, for descriptors, for other threads, for Ctrl-C.
-//! It is useful alone and knows neither futures nor tasks: `rondel-task` adds them through [`Extension`], and `rondel-net` adds sockets and streams.
+//! An [`EventLoop`] is a [`Scheduler`](rondel_sched::Scheduler) that waits: for its next timer, for descriptors, for other threads, for signals.
+//! It is useful alone and knows neither futures nor tasks, which `rondel-task` adds through [`Extension`], and no sockets.
 //!
 //! # One iteration
 //!
 //! 1. What other threads sent goes to the ready queue.
 //! 2. An idle loop waits for descriptors until the next timer; a busy one looks at them without waiting, now and then.
-//! 3. Descriptors that are ready put their callbacks into the ready queue.
+//! 3. Descriptors that are ready, and signals that have arrived, put their callbacks into the ready queue.
 //! 4. Timers that are due go to the ready queue, in the order of (when, setting).
 //! 5. Exactly what is ready now runs; what it adds waits for the next iteration.
 //!
@@ -62,11 +62,13 @@ mod event_loop;
 mod exceptions;
 mod extension;
 mod handle;
-mod interrupt;
+mod in_flight;
 mod iteration;
 mod pace;
+mod recurring;
 mod running;
 mod selector;
+mod signals;
 mod watchers;
 
 pub use builder::Builder;
@@ -75,5 +77,7 @@ pub use event_loop::EventLoop;
 pub use exceptions::{ExceptionContext, ExceptionHandler, PanicError};
 pub use extension::Extension;
 pub use handle::LoopHandle;
+pub use in_flight::InFlight;
 pub use running::get_running_loop;
 pub use selector::Backend;
+pub use signals::{SignalWatch, signal};

@@ -11,18 +11,19 @@
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,
-    fmt, io, mem,
+    io, mem,
     os::fd::{AsFd, AsRawFd, RawFd},
-    panic::Location,
     rc::Rc,
     sync::Weak,
     time::Duration,
 };
 
-use rondel_context::{Context, capture, run_in};
-use rondel_sched::{ClosedError, Runnable, Scheduler, describe_callback};
+use rondel_sched::{ClosedError, Scheduler};
 
-use crate::selector::{Backend, Direction, Event, Interest, Notify, Selector};
+use crate::{
+    recurring::{Recurring, RecurringCell},
+    selector::{Backend, Direction, Event, Interest, Notify, Selector},
+};
 
 /// The watched descriptors of one loop.
 pub(crate) struct Watchers {
@@ -42,7 +43,7 @@ struct Watched {
 
 /// A callback, and what keeps its descriptor open.
 struct Watcher {
-    callback: Rc<dyn WatchCallback>,
+    callback: Rc<dyn Recurring>,
     source: Rc<dyn AsFd>,
 }
 
@@ -75,7 +76,7 @@ impl Watchers {
     ) -> io::Result<()> {
         let selector = self.selector()?;
         let fd = source.as_fd().as_raw_fd();
-        let callback = Rc::new(WatchCell::new(callback, Location::caller()));
+        let callback = Rc::new(RecurringCell::new(callback));
         let watcher = Watcher {
             callback,
             source: Rc::new(source),
@@ -214,75 +215,5 @@ impl Watched {
 
     fn any(&self) -> Option<&Watcher> {
         self.reader.as_ref().or(self.writer.as_ref())
-    }
-}
-
-/// A callback of a descriptor: it runs again and again, until it is removed.
-trait WatchCallback: Runnable {
-    /// Makes sure that it never runs again, and drops it unless it is running.
-    fn remove(&self);
-}
-
-/// The allocation behind a watching callback.
-struct WatchCell<F> {
-    /// Out on loan while it runs.
-    callback: Cell<Option<F>>,
-    /// The context of whoever began to watch; what the callback changes in it stays from one run to the next.
-    context: Cell<Option<Context>>,
-    removed: Cell<bool>,
-    location: &'static Location<'static>,
-}
-
-impl<F> WatchCell<F> {
-    fn new(callback: F, location: &'static Location<'static>) -> Self {
-        Self {
-            callback: Cell::new(Some(callback)),
-            context: Cell::new(capture()),
-            removed: Cell::new(false),
-            location,
-        }
-    }
-}
-
-impl<F: FnMut() + 'static> Runnable for WatchCell<F> {
-    fn run(self: Rc<Self>) {
-        let mut loan = Loan {
-            callback: self.callback.take(),
-            context: self.context.take(),
-            cell: &self,
-        };
-        let Loan {
-            callback, context, ..
-        } = &mut loan;
-        if let Some(callback) = callback {
-            run_in(context, callback);
-        }
-    }
-
-    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        describe_callback::<F>(f, self.location)
-    }
-}
-
-impl<F: FnMut() + 'static> WatchCallback for WatchCell<F> {
-    fn remove(&self) {
-        self.removed.set(true);
-        drop(self.callback.take());
-    }
-}
-
-/// A callback that is running; it goes back where it was, after a panic too, unless it was removed meanwhile.
-struct Loan<'a, F> {
-    callback: Option<F>,
-    context: Option<Context>,
-    cell: &'a WatchCell<F>,
-}
-
-impl<F> Drop for Loan<'_, F> {
-    fn drop(&mut self) {
-        if !self.cell.removed.get() {
-            self.cell.callback.set(self.callback.take());
-            self.cell.context.set(self.context.take());
-        }
     }
 }

@@ -5,6 +5,7 @@ mod common;
 use std::{
     io::{Read, Write, pipe},
     rc::Rc,
+    sync::mpsc,
     thread,
     time::Duration,
 };
@@ -163,6 +164,39 @@ fn a_handle_that_goes_without_a_word_wakes_the_loop() -> TestResult {
     let handle = event_loop.handle();
     let letting_go = thread::spawn(move || drop(handle));
     assert!(event_loop.run_forever().unwrap_err().is_deadlock());
+    letting_go.join().expect("it does not panic");
+    Ok(())
+}
+
+#[test]
+fn the_clock_stands_still_while_work_is_in_flight() -> TestResult {
+    let (event_loop, _) = virtual_loop();
+    event_loop.call_later(Duration::from_secs(1), stop)?;
+    let (handle, in_flight) = (event_loop.handle(), event_loop.in_flight());
+    let (answer, asked) = mpsc::channel();
+    event_loop.call_soon(move || answer.send(()).expect("the worker waits for it"))?;
+    let working = thread::spawn(move || {
+        asked.recv().expect("the loop has begun");
+        let sent = handle.call_soon_threadsafe(stop);
+        drop(in_flight);
+        sent
+    });
+    event_loop.run_forever()?;
+    assert_eq!(event_loop.time(), Duration::ZERO, "the worker came first");
+    working.join().expect("it does not panic")?;
+    event_loop.run_forever()?;
+    assert_eq!(event_loop.time(), Duration::from_secs(1));
+    Ok(())
+}
+
+#[test]
+fn work_in_flight_that_ends_without_a_word_wakes_the_loop() -> TestResult {
+    let (event_loop, _) = virtual_loop();
+    event_loop.call_later(Duration::from_secs(1), stop)?;
+    let in_flight = event_loop.in_flight();
+    let letting_go = thread::spawn(move || drop(in_flight));
+    event_loop.run_forever()?;
+    assert_eq!(event_loop.time(), Duration::from_secs(1));
     letting_go.join().expect("it does not panic");
     Ok(())
 }

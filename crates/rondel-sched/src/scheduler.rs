@@ -238,7 +238,8 @@ impl Scheduler {
     /// Runs exactly what is ready now, each callback in its context, and returns how many callbacks and tokens that was, cancelled ones included.
     ///
     /// A panic is caught and given to `host`; the callbacks behind it run all the same.
-    pub fn run_ready(&self, host: &dyn Host) -> usize {
+    #[inline]
+    pub fn run_ready(&self, host: &(impl Host + ?Sized)) -> usize {
         let ready = self.ready_len();
         let mut ran = 0;
         for _ in 0..ready {
@@ -412,7 +413,7 @@ impl From<Envelope> for Ready {
 
 /// Runs one callback, and keeps its panic from the callbacks behind it.
 #[inline]
-fn run(callback: Rc<dyn Runnable>, host: &dyn Host) {
+fn run(callback: Rc<dyn Runnable>, host: &(impl Host + ?Sized)) {
     // Nothing of ours is broken by an unwinding callback: no borrow is held, and the queue has let go of it (I4).
     let outcome = catch_unwind(AssertUnwindSafe(|| Rc::clone(&callback).run()));
     if let Err(payload) = outcome {

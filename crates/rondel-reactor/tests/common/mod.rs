@@ -57,7 +57,7 @@ impl Log {
     }
 
     /// A callback that adds `text`.
-    pub(crate) fn adding(&self, text: &'static str) -> impl Fn() + 'static {
+    pub(crate) fn adding(&self, text: &'static str) -> impl Fn() + Clone + 'static {
         let log = self.clone();
         move || log.add(text)
     }
