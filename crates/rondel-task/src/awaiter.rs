@@ -61,14 +61,28 @@ impl Leaf {
     }
 
     /// Ready when the value is in the future's slot.
+    ///
+    /// The one case that goes on at once is looked at inside the coroutine; the others need not be compiled into each.
+    #[inline]
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        let core = self.future.core();
+        let future = &*self.future;
+        if future.has_value() && !future.core().is_throwing() {
+            self.forget();
+            return Poll::Ready(Ok(()));
+        }
+        self.poll_unfinished(cx)
+    }
+
+    #[inline(never)]
+    fn poll_unfinished(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        let future = &*self.future;
+        let core = future.core();
         if core.take_throw() {
             let error = thrown(core, &self.future);
             self.deregister();
             return Poll::Ready(Err(error));
         }
-        if let Some(outcome) = self.future.outcome() {
+        if let Some(outcome) = future.outcome() {
             self.forget();
             return Poll::Ready(outcome);
         }
@@ -90,22 +104,23 @@ impl Leaf {
             return;
         }
         self.deregister();
-        let future = &self.future;
+        let (handle, future) = (&self.future, &*self.future);
         let place = future.core().look_at_task(token, |task, state| {
-            let is_itself = task.ptr_eq(future);
-            (!is_itself).then(|| state.add_waiter(future.clone()))
+            let is_itself = task.ptr_eq(handle);
+            (!is_itself).then(|| state.add_waiter(handle.clone()))
         });
         match place {
             Some(Some(place)) => {
-                // It is pending, so nothing is scheduled that could be refused.
-                let _ = future.add_callback(Callback::Step(token));
+                // It is pending, so it does keep it.
+                let _ = future.keep_callback(Callback::Step(token));
                 self.registered = Registered::Step(token, place);
             }
-            Some(None) => self.refuse(format!("task cannot await on itself: {future:?}"), cx),
+            Some(None) => self.refuse_itself(cx),
             None => {}
         }
     }
 
+    #[inline(never)]
     fn register_waker(&mut self, cx: &Context<'_>) {
         let core = self.future.core();
         let task = match running::core() {
@@ -122,7 +137,7 @@ impl Leaf {
             },
             None => None,
         };
-        let state = task.as_ref().and_then(AnyFuture::task_state);
+        let state = task.as_ref().and_then(|task| task.task_state());
         let token = state.map(|state| state.token);
         if let Registered::Waker { waker, task } = &self.registered
             && task.map(|(token, _)| token) == token
@@ -140,6 +155,12 @@ impl Leaf {
         let _ = self.future.add_callback(Callback::Done(waker.clone()));
         let task = state.map(|state| (state.token, state.add_waiter(self.future.clone())));
         self.registered = Registered::Waker { waker, task };
+    }
+
+    #[cold]
+    fn refuse_itself(&mut self, cx: &Context<'_>) {
+        let message = format!("task cannot await on itself: {:?}", self.future);
+        self.refuse(message, cx);
     }
 
     #[cold]
@@ -175,7 +196,7 @@ impl Leaf {
             return;
         };
         let task = self.future.core().task(token);
-        if let Some(state) = task.as_ref().and_then(AnyFuture::task_state) {
+        if let Some(state) = task.as_ref().and_then(|task| task.task_state()) {
             state.remove_waiter(place, &self.future);
         }
     }
@@ -201,6 +222,7 @@ impl Drop for Leaf {
 }
 
 /// The error for the coroutine that waits for `future` (I2).
+#[cold]
 fn thrown(core: &Core, future: &AnyFuture) -> Exception {
     match future.outcome() {
         Some(Err(exception)) if exception.is_cancelled() => exception,
@@ -209,9 +231,10 @@ fn thrown(core: &Core, future: &AnyFuture) -> Exception {
 }
 
 /// The error that a task's `cancel(msg)` has ordered for the coroutine that is being stepped.
+#[cold]
 pub(crate) fn cancelled_error_of_current_task(core: &Core) -> Exception {
     let task = core.current_task();
-    let state = task.as_ref().and_then(AnyFuture::task_state);
+    let state = task.as_ref().and_then(|task| task.task_state());
     Exception::new(CancelledError::from_message(
         state.and_then(|state| state.cancel_message()),
     ))
@@ -237,6 +260,7 @@ impl<T> Awaiter<T> {
 impl<T: Clone> core::future::Future for Awaiter<T> {
     type Output = Result<T>;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
         ready!(self.leaf.poll(cx))?;
         Poll::Ready(opaque::clone_value(&self.leaf.future))

@@ -19,6 +19,7 @@ use crate::cell::{AnyFuture, Body, Kind};
 use crate::core::Core;
 use crate::coroutine::CoroutineCell;
 use crate::exception::Result;
+use crate::step::step;
 use crate::task_state::TaskState;
 
 /// Keeps the value of a future that is no task.
@@ -106,14 +107,8 @@ where
         }
     }
 
-    fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        #[allow(
-            unsafe_code,
-            reason = "the coroutine lies inside the task's allocation, see `coroutine`"
-        )]
-        // SAFETY: this body lies in an `Rc` since before its first poll and never leaves it (I1), so the cell is pinned.
-        let coroutine = unsafe { Pin::new_unchecked(&self.coroutine) };
-        coroutine.poll(cx).unwrap_or(Poll::Pending)
+    fn step(&self, core: &Core, this: &AnyFuture) {
+        step(core, this, &self.state, |cx| self.poll(cx));
     }
 
     fn clear(&self) -> bool {
@@ -125,7 +120,26 @@ where
     }
 }
 
+impl<T, C> TaskBody<T, C>
+where
+    T: 'static,
+    C: Future<Output = Result<T>> + 'static,
+{
+    /// Polls the coroutine, which is then dropped if it has finished.
+    #[inline]
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        #[allow(
+            unsafe_code,
+            reason = "the coroutine lies inside the task's allocation, see `coroutine`"
+        )]
+        // SAFETY: this body lies in an `Rc` since before its first poll and never leaves it (I1), so the cell is pinned.
+        let coroutine = unsafe { Pin::new_unchecked(&self.coroutine) };
+        coroutine.poll(cx).unwrap_or(Poll::Pending)
+    }
+}
+
 /// Makes the task of a coroutine, known to nobody yet.
+#[inline]
 pub(crate) fn spawn<T, C>(
     core: Rc<Core>,
     coroutine: C,

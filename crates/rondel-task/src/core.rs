@@ -23,8 +23,9 @@ use crate::completer::Exported;
 use crate::exception::Result;
 use crate::running;
 use crate::slab::Slab;
-use crate::step::{drop_coroutine, step};
+use crate::step::drop_coroutine;
 use crate::task_state::TaskState;
+use crate::threads::DefaultExecutor;
 use crate::waker;
 
 /// No task's token: the last slot of the last loop is never given out.
@@ -37,6 +38,7 @@ pub(crate) struct Core {
     /// The task that is being stepped, and whether the next leaf that is polled is to return a `CancelledError`.
     stepping: Cell<Stepping>,
     exported: Exported,
+    default_executor: DefaultExecutor,
     owners: Cell<usize>,
     closing: Cell<bool>,
     me: Weak<Core>,
@@ -61,6 +63,7 @@ impl Core {
                 throw: false,
             }),
             exported: Exported::default(),
+            default_executor: DefaultExecutor::default(),
             owners: Cell::new(0),
             closing: Cell::new(false),
             me: me.clone(),
@@ -94,6 +97,11 @@ impl Core {
         &self.exported
     }
 
+    /// What runs blocking code where no other executor is named.
+    pub(crate) fn default_executor(&self) -> &DefaultExecutor {
+        &self.default_executor
+    }
+
     /// True from the moment on when the tasks are dropped.
     pub(crate) fn is_closing(&self) -> bool {
         self.closing.get()
@@ -116,14 +124,13 @@ impl Core {
             return Err(ClosedError);
         }
         let core = self.clone();
-        let task = self
+        let (token, task) = self
             .slab
             .borrow_mut()
             .insert(move |token| body::spawn(core, coroutine, token, context, created_at));
-        if let Some(state) = task.task_state() {
-            tracing::trace!(task = state.number(), at = %created_at, "task created");
-            self.scheduler().wake(state.token);
-        }
+        let number = || task.task_state().map(TaskState::number);
+        tracing::trace!(task = number(), at = %created_at, "task created");
+        self.scheduler().wake(token);
         Ok(task)
     }
 
@@ -184,6 +191,12 @@ impl Core {
             });
         }
         stepping.throw
+    }
+
+    /// True if the leaf that is being polled is to return an error.
+    #[inline]
+    pub(crate) fn is_throwing(&self) -> bool {
+        self.stepping.get().throw
     }
 
     #[inline]
@@ -247,7 +260,7 @@ impl Extension for Core {
     fn wake(&self, token: Token) {
         let task = self.slab.borrow_mut().begin_step(token);
         if let Some(task) = task {
-            step(self, &task);
+            task.body().step(self, &task);
         }
     }
 
@@ -264,6 +277,7 @@ impl Extension for Core {
         if !self.closing.replace(true) {
             self.destroy_tasks();
             self.exported.clear();
+            self.default_executor.close(&self.reactor);
         }
     }
 

@@ -41,6 +41,7 @@ where
     /// Polls the coroutine; when it has finished it is dropped, and its value is in its place.
     ///
     /// `None` if it is gone, or is being polled or dropped right now.
+    #[inline]
     pub(crate) fn poll(self: Pin<&Self>, cx: &mut Context<'_>) -> Option<Poll<Result<()>>> {
         let mut place = self.get_ref().place.try_borrow_mut().ok()?;
         let Place::Coroutine(coroutine) = &mut *place else {

@@ -6,6 +6,7 @@
 //! # asyncio
 //! [Event loop](https://docs.python.org/3/library/asyncio-eventloop.html). A loop is closed when its last handle goes.
 
+use std::cell::Cell;
 use std::fmt;
 use std::io;
 use std::ops::Deref;
@@ -172,13 +173,17 @@ impl EventLoop {
     /// Runs the loop until the future is done, whatever it comes to.
     pub(crate) fn run_until_done<T: 'static>(&self, future: &Future<T>) -> Result<()> {
         let stopping = self.downgrade();
+        let failed = Rc::new(Cell::new(false));
+        let has_failed = failed.clone();
         let stop = future.add_done_callback(move |_| {
-            if let Some(event_loop) = stopping.upgrade() {
+            if let Some(event_loop) = stopping.upgrade().filter(|_| !has_failed.get()) {
                 event_loop.stop();
             }
         })?;
         let ran = self.run_forever();
         future.remove_done_callback(&stop);
+        // Where a Ctrl-C came in between it may be scheduled already, and is not to stop the next run.
+        failed.set(ran.is_err());
         ran?;
         if !future.done() {
             return Err(Exception::runtime(

@@ -83,8 +83,9 @@ impl<T> Future<T> {
     /// for an [erased](Self::erase) future; the value is dropped and nothing has changed. `ClosedError` if the loop is closed and callbacks could not be
     /// scheduled; the result is set all the same.
     pub fn set_result(&self, value: T) -> Result<()> {
-        self.check_can_set("set_result")?;
-        if !opaque::put_value(&self.any, value) {
+        // Neither a task nor an erased future takes the value.
+        if self.any.done() || !opaque::put_value(&self.any, value) {
+            self.check_can_set("set_result")?;
             return Err(Exception::runtime(
                 "an erased future does not support set_result: its value is of another type",
             ));
@@ -103,6 +104,7 @@ impl<T> Future<T> {
         self.any.set_exception(exception.into())
     }
 
+    #[cold]
     fn check_can_set(&self, operation: &str) -> Result<()> {
         if let Kind::Task(_) = self.any.kind() {
             return Err(Exception::runtime(format!(

@@ -1,26 +1,23 @@
-//! `run`: a loop for one coroutine, from its making to its closing.
+//! `run`: a [`Runner`] for one coroutine.
 //!
 //! # asyncio
 //! [`asyncio.run`](https://docs.python.org/3/library/asyncio-runner.html#asyncio.run): at the end all tasks are cancelled and
 //! awaited, and what they raised is reported. A Ctrl-C cancels the main task; if that ends it, the run's error is the
-//! interrupt. A second one ends the run at once.
+//! interrupt. A second one ends the process.
 
-use rondel_reactor::ExceptionContext;
-use rondel_sched::VirtualClock;
+use std::panic::Location;
 
-use crate::event_loop::EventLoop;
-use crate::exception::{Exception, Result};
-use crate::gather::gather_return_exceptions;
-use crate::running::{self, set_event_loop};
-use crate::task::{Task, all_tasks};
+use crate::exception::Result;
+use crate::runner::{Runner, check_none_runs};
 
-/// Makes a loop, runs a coroutine in it, cancels and awaits all tasks that are left, and closes the loop.
+/// Makes a loop, runs a coroutine in it, cancels and awaits all tasks that are left, shuts the default executor down, and
+/// closes the loop.
 ///
 /// Mirrors [`asyncio.run`](https://docs.python.org/3/library/asyncio-runner.html#asyncio.run).
 ///
 /// # Errors
-/// What the coroutine raised; `RuntimeError` if a loop is running on this thread; an [interrupt](Exception::is_interrupted) if a
-/// Ctrl-C ended it; an I/O error if no loop can be made.
+/// What the coroutine raised; `RuntimeError` if a loop is running on this thread; an
+/// [interrupt](crate::Exception::is_interrupted) if a Ctrl-C ended it; an I/O error if no loop can be made.
 ///
 /// # Examples
 /// ```
@@ -33,8 +30,8 @@ where
     T: 'static,
     C: core::future::Future<Output = Result<T>> + 'static,
 {
-    check_none_runs()?;
-    run_on(&EventLoop::new()?, main)
+    check_none_runs("run()")?;
+    run_on(&Runner::new(), main, Location::caller())
 }
 
 /// As [`run`], under a virtual clock: it jumps to the next timer when nothing else is left to do.
@@ -60,85 +57,19 @@ where
     T: 'static,
     C: core::future::Future<Output = Result<T>> + 'static,
 {
-    check_none_runs()?;
-    run_on(&EventLoop::with_clock(VirtualClock::new())?, main)
+    check_none_runs("run_virtual()")?;
+    run_on(&Runner::under_virtual_clock(), main, Location::caller())
 }
 
-fn check_none_runs() -> Result<()> {
-    match running::core() {
-        Some(_) => Err(Exception::runtime(
-            "run() cannot be called from a running event loop",
-        )),
-        None => Ok(()),
-    }
-}
-
-/// Unsets the thread's loop when the run is over, also by a panic.
-struct UnsetEventLoop;
-
-impl Drop for UnsetEventLoop {
-    fn drop(&mut self) {
-        set_event_loop(None);
-    }
-}
-
-#[track_caller]
-fn run_on<T, C>(event_loop: &EventLoop, main: C) -> Result<T>
+fn run_on<T, C>(runner: &Runner, main: C, at: &'static Location<'static>) -> Result<T>
 where
     T: 'static,
     C: core::future::Future<Output = Result<T>> + 'static,
 {
-    set_event_loop(Some(event_loop));
-    let _unset = UnsetEventLoop;
-    let task = event_loop.create_task(main)?;
-    let outcome = run_main(event_loop, &task);
-    let tidied = cancel_all_tasks(event_loop).and_then(|()| last_iterations(event_loop));
-    let closed = event_loop.close();
+    // Not in the runner's context, which later runs would share: there are none.
+    let outcome = runner.run_main(main, rondel_context::capture(), at);
+    let closed = runner.close();
     let value = outcome?;
-    tidied?;
     closed?;
     Ok(value)
-}
-
-fn run_main<T: 'static>(event_loop: &EventLoop, task: &Task<T>) -> Result<T> {
-    let Err(interrupt) = event_loop.run_until_done(task) else {
-        return task.take_result();
-    };
-    if !interrupt.is_interrupted() || task.done() {
-        return Err(interrupt);
-    }
-    task.cancel();
-    event_loop.run_until_done(task)?;
-    match task.take_result() {
-        Err(error) if error.is_cancelled() && task.uncancel() == 0 => Err(interrupt),
-        outcome => outcome,
-    }
-}
-
-/// Lets callbacks run for as long as they do in CPython, which shuts asynchronous generators and the executor down by two
-/// coroutines that mostly have nothing to do.
-fn last_iterations(event_loop: &EventLoop) -> Result<()> {
-    event_loop.run_until_complete(async { Ok(()) })?;
-    event_loop.run_until_complete(async { Ok(()) })
-}
-
-/// Cancels what still runs, awaits it, and reports what it raises.
-fn cancel_all_tasks(event_loop: &EventLoop) -> Result<()> {
-    let tasks = all_tasks(Some(event_loop))?;
-    if tasks.is_empty() {
-        return Ok(());
-    }
-    for task in &tasks {
-        task.cancel();
-    }
-    event_loop.run_until_complete(gather_return_exceptions(&tasks))?;
-    for task in tasks.iter().filter(|task| !task.cancelled()) {
-        if let Some(exception) = task.exception()? {
-            let context = ExceptionContext::new("unhandled exception during run() shutdown")
-                .with_exception(exception.into_shared())
-                .with_subject("task", format!("{task:?}"));
-            event_loop.call_exception_handler(&context);
-        }
-    }
-    Ok(())
 }

@@ -24,6 +24,7 @@ thread_local! {
 }
 
 /// The loop that runs on this thread.
+#[inline]
 pub(crate) fn core() -> Option<Rc<Core>> {
     RUNNING
         .try_with(|running| running.borrow().clone())
@@ -96,6 +97,7 @@ pub(crate) fn schedule(token: Token) -> bool {
         .unwrap_or(false)
 }
 
+#[inline]
 pub(crate) fn running_core() -> Result<Rc<Core>, NoRunningLoopError> {
     core().ok_or(NoRunningLoopError)
 }

@@ -72,9 +72,9 @@ impl Slab {
         }
     }
 
-    /// Puts a task in, as scheduled; `make` gets the token that will find it.
+    /// Puts a task in, as scheduled; `make` gets the token that will find it, and so does the caller.
     #[inline]
-    pub(crate) fn insert(&mut self, make: impl FnOnce(Token) -> AnyFuture) -> AnyFuture {
+    pub(crate) fn insert(&mut self, make: impl FnOnce(Token) -> AnyFuture) -> (Token, AnyFuture) {
         if self.first_free == NO_SLOT {
             let slot = u32::try_from(self.slots.len()).unwrap_or(NO_SLOT);
             assert!(slot < NO_SLOT, "a loop holds at most 2^31 - 1 tasks");
@@ -98,7 +98,7 @@ impl Slab {
         slot.task = Some(task.clone());
         slot.scheduled = true;
         self.len += 1;
-        task
+        (token, task)
     }
 
     #[inline]

@@ -47,6 +47,7 @@ pub(crate) struct TaskState {
 }
 
 impl TaskState {
+    #[inline]
     pub(crate) fn new(
         token: Token,
         context: Option<Context>,

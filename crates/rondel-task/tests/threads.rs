@@ -1,8 +1,8 @@
 //! What may cross threads and what may not, checked by the compiler.
 
 use rondel_task::{
-    Awaiter, CallbackKey, EventLoop, Exception, Future, Outer, Result, RuntimeError, Task, Timeout,
-    TimeoutError, ValueError,
+    Awaiter, CallbackKey, EventLoop, Exception, Future, Outer, Result, RuntimeError, Task,
+    ThreadPool, Timeout, TimeoutError, ValueError, concurrent,
 };
 
 /// Ambiguous, and so no answer, for a type that implements what is asked for.
@@ -24,6 +24,9 @@ const _: () = {
     is_send_and_sync::<RuntimeError>();
     is_send_and_sync::<ValueError>();
     is_send_and_sync::<TimeoutError>();
+    // Any value that may move to another thread may be shared by this one.
+    is_send_and_sync::<concurrent::Future<std::cell::Cell<i32>>>();
+    is_send_and_sync::<ThreadPool>();
 };
 
 #[test]

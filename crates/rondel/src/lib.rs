@@ -8,7 +8,7 @@
 //! | [`rondel_future`] | the state machine of a future |
 //! | [`rondel_context`] | context variables |
 //! | [`rondel_sched`] | ready queue, timers, clocks |
-//! | [`rondel_reactor`] | the iteration, file descriptors, threads, Ctrl-C |
+//! | [`rondel_reactor`] | the iteration, file descriptors, threads, signals |
 //! | [`rondel_task`] | `Future`, `Task`, cancellation, combinators |
 //! | [`rondel_sync`] | locks, events, conditions, semaphores, barriers, queues |
 //!
@@ -39,7 +39,8 @@ pub use rondel_context::{Context, ContextVar, LookupError, ResetError, Token, co
 pub use rondel_future::{CancelledError, InvalidStateError};
 pub use rondel_macros::{main, test};
 pub use rondel_reactor::{
-    Backend, Builder, ExceptionContext, LoopHandle, NoRunningLoopError, PanicError, RunError,
+    Backend, Builder, ExceptionContext, InFlight, LoopHandle, NoRunningLoopError, PanicError,
+    RunError, SignalWatch, signal,
 };
 pub use rondel_sched::{Clock, ClosedError, Handle, MonotonicClock, TimerHandle, VirtualClock};
 pub use rondel_sync::{
@@ -50,12 +51,13 @@ pub use rondel_sync::{
 };
 pub use rondel_task::{
     ALL_COMPLETED, AsCompleted, CallbackKey, Completer, EnsureFuture, EventLoop, Exception,
-    ExceptionGroup, FIRST_COMPLETED, FIRST_EXCEPTION, Future, GatherTuple, IsFuture, Opaque, Outer,
-    Result, ReturnWhen, RuntimeError, Sleep, Started, Task, TaskGroup, Timeout, TimeoutError,
-    ValueError, Wait, all_tasks, as_completed, coroutine_repr, create_task, current_task,
-    ensure_future, gather, gather_return_exceptions, get_event_loop, get_running_loop,
-    new_event_loop, race, run, set_event_loop, shield, sleep, sleep_forever, sleep_result,
-    sleep_until, task_group, timeout, timeout_at, wait, wait_for,
+    ExceptionGroup, Executor, FIRST_COMPLETED, FIRST_EXCEPTION, Future, GatherTuple, IsFuture,
+    Opaque, Outer, Result, ReturnWhen, Runner, RuntimeError, Signals, Sleep, Started, Task,
+    TaskGroup, ThreadPool, Timeout, TimeoutError, ValueError, Wait, Work, all_tasks, as_completed,
+    concurrent, coroutine_repr, create_task, current_task, ensure_future, gather,
+    gather_return_exceptions, get_event_loop, get_running_loop, new_event_loop, race, run,
+    run_coroutine_threadsafe, set_event_loop, shield, signals, sleep, sleep_forever, sleep_result,
+    sleep_until, task_group, timeout, timeout_at, to_thread, wait, wait_for, wrap_future,
 };
 
 pub mod testing {

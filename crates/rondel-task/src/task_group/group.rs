@@ -160,7 +160,10 @@ impl Group {
 
     fn with_parent(&self, f: impl FnOnce(&TaskState) -> u32) -> u32 {
         let parent = AnyFuture::upgrade(&self.parent);
-        parent.as_ref().and_then(AnyFuture::task_state).map_or(0, f)
+        parent
+            .as_ref()
+            .and_then(|task| task.task_state())
+            .map_or(0, f)
     }
 
     // --- the ways out ------------------------------------------------------------------------

@@ -1,0 +1,18 @@
+//! Threads: blocking code called from coroutines, and coroutines called from other threads.
+//!
+//! Futures, tasks and loops stay on their thread. What crosses is a [`concurrent::Future`], which belongs to no loop, and
+//! messages by which a loop's own future is completed or cancelled.
+//!
+//! # asyncio
+//! `asyncio.threads`, `run_coroutine_threadsafe`, `wrap_future`, and the executors of `base_events`.
+
+mod chain;
+pub mod concurrent;
+mod default_executor;
+mod executor;
+mod thread_pool;
+
+pub use chain::{run_coroutine_threadsafe, wrap_future};
+pub(crate) use default_executor::DefaultExecutor;
+pub use executor::{Executor, Work, to_thread};
+pub use thread_pool::ThreadPool;
