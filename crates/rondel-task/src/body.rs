@@ -19,7 +19,6 @@ use crate::cell::{AnyFuture, Body, Kind};
 use crate::core::Core;
 use crate::coroutine::CoroutineCell;
 use crate::exception::Result;
-use crate::step::step;
 use crate::task_state::TaskState;
 
 /// Keeps the value of a future that is no task.
@@ -107,26 +106,6 @@ where
         }
     }
 
-    fn step(&self, core: &Core, this: &AnyFuture) {
-        step(core, this, &self.state, |cx| self.poll(cx));
-    }
-
-    fn clear(&self) -> bool {
-        self.coroutine.clear()
-    }
-
-    fn coroutine_name(&self) -> &'static str {
-        type_name::<C>()
-    }
-}
-
-impl<T, C> TaskBody<T, C>
-where
-    T: 'static,
-    C: Future<Output = Result<T>> + 'static,
-{
-    /// Polls the coroutine, which is then dropped if it has finished.
-    #[inline]
     fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         #[allow(
             unsafe_code,
@@ -135,6 +114,14 @@ where
         // SAFETY: this body lies in an `Rc` since before its first poll and never leaves it (I1), so the cell is pinned.
         let coroutine = unsafe { Pin::new_unchecked(&self.coroutine) };
         coroutine.poll(cx).unwrap_or(Poll::Pending)
+    }
+
+    fn clear(&self) -> bool {
+        self.coroutine.clear()
+    }
+
+    fn coroutine_name(&self) -> &'static str {
+        type_name::<C>()
     }
 }
 

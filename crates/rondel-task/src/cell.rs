@@ -17,6 +17,7 @@ use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use rondel_future::{
     AddCallback, Callbacks, Cancel, CancelledError, Completion, InvalidStateError, Outcome, State,
@@ -45,8 +46,10 @@ pub(crate) trait Body: 'static {
     /// Shows the value, a `T`, if there is one; it can be shown again meanwhile, but not taken.
     fn look(&self, f: &mut dyn FnMut(&dyn Any));
 
-    /// Runs one step of a task, which `this` is.
-    fn step(&self, _: &Core, _this: &AnyFuture) {}
+    /// Polls a task's coroutine, which is then dropped if it has finished.
+    fn poll(&self, _: &mut Context<'_>) -> Poll<Result<()>> {
+        Poll::Pending
+    }
 
     /// Drops a task's coroutine, or its value; false if it is being polled right now.
     fn clear(&self) -> bool {

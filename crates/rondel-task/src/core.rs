@@ -23,7 +23,7 @@ use crate::completer::Exported;
 use crate::exception::Result;
 use crate::running;
 use crate::slab::Slab;
-use crate::step::drop_coroutine;
+use crate::step::{drop_coroutine, step};
 use crate::task_state::TaskState;
 use crate::threads::DefaultExecutor;
 use crate::waker;
@@ -260,7 +260,7 @@ impl Extension for Core {
     fn wake(&self, token: Token) {
         let task = self.slab.borrow_mut().begin_step(token);
         if let Some(task) = task {
-            task.body().step(self, &task);
+            step(self, &task);
         }
     }
 

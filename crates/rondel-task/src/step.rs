@@ -20,7 +20,6 @@
 //! can only be polled, so the leaf it waits at returns the error.
 
 use std::any::Any;
-use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -31,7 +30,7 @@ use rondel_reactor::PanicError;
 use crate::cancel::{Waiters, cancel};
 use crate::cell::AnyFuture;
 use crate::core::Core;
-use crate::exception::{Exception, Result};
+use crate::exception::Exception;
 use crate::task_state::TaskState;
 use crate::waker;
 
@@ -44,17 +43,14 @@ enum End {
     Cancelled,
 }
 
-/// Runs one step of `task`, whose coroutine `poll` polls.
+/// Runs one step of `task`.
 ///
-/// It is compiled for every type of coroutine, so that the poll is part of it: with a call through the vtable, and the outcome
-/// handed over in memory, a yield costs 4 % more instructions. How a task ends is shared by all.
-#[inline]
-pub(crate) fn step(
-    core: &Core,
-    task: &AnyFuture,
-    state: &TaskState,
-    poll: impl FnOnce(&mut Context<'_>) -> Poll<Result<()>>,
-) {
+/// It is compiled once and calls the coroutine's poll through a vtable. With a step of its own for every type of coroutine a
+/// yield takes 7 % fewer instructions, but a program of 300 such types 17 % more time to build and 12 % more code.
+pub(crate) fn step(core: &Core, task: &AnyFuture) {
+    let Some(state) = task.task_state() else {
+        return;
+    };
     state.forget_done_waiter();
     let throw = state.must_cancel.take();
     if throw && !state.started.get() {
@@ -62,7 +58,7 @@ pub(crate) fn step(
     }
     state.started.set(true);
 
-    let waker = ManuallyDrop::new(waker::waker(state.token));
+    let waker = waker::for_step(state.token);
     let mut cx = Context::from_waker(&waker);
     let mut context = state.context.take();
     if context.is_some() {
@@ -72,7 +68,7 @@ pub(crate) fn step(
     let outside = core.enter(state.token, throw);
     state.running.set(true);
     let polled = rondel_context::run_in(&mut context, || {
-        catch_unwind(AssertUnwindSafe(|| poll(&mut cx)))
+        catch_unwind(AssertUnwindSafe(|| task.body().poll(&mut cx)))
     });
     state.running.set(false);
     let undelivered = core.leave(outside);
