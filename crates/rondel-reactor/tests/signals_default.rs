@@ -2,35 +2,12 @@
 
 mod common;
 
-use std::{
-    env, io,
-    os::unix::process::ExitStatusExt,
-    process::{Command, Stdio},
-};
-
-use common::TestResult;
+use common::{TestResult, is_child, signal_that_ended};
 use rondel_reactor::{
     EventLoop,
     signal::{SIGINT, SIGTERM, SIGWINCH},
 };
 use signal_hook::low_level::raise;
-
-const CHILD: &str = "RONDEL_TEST_SIGNAL_CHILD";
-
-/// Runs the named test again, in a process of its own with `CHILD` set, and returns the signal that ended it.
-fn signal_that_ended(test: &str) -> io::Result<Option<i32>> {
-    let status = Command::new(env::current_exe()?)
-        .args([test, "--exact"])
-        .env(CHILD, "1")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()?;
-    Ok(status.signal())
-}
-
-fn is_child() -> bool {
-    env::var_os(CHILD).is_some()
-}
 
 #[test]
 fn a_signal_whose_handler_was_removed_ends_the_process() -> TestResult {

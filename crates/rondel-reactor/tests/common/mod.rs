@@ -2,7 +2,15 @@
 
 #![allow(dead_code, reason = "not every test uses all of it")]
 
-use std::{cell::RefCell, error::Error, rc::Rc};
+use std::{
+    cell::RefCell,
+    env,
+    error::Error,
+    io,
+    os::unix::process::ExitStatusExt,
+    process::{Command, Stdio},
+    rc::Rc,
+};
 
 use rondel_reactor::{Backend, EventLoop, ExceptionHandler, get_running_loop};
 use rondel_sched::VirtualClock;
@@ -73,4 +81,22 @@ impl Log {
     pub(crate) fn saw(&self, expected: &str) {
         assert_eq!(self.0.borrow().join(" "), expected);
     }
+}
+
+const CHILD: &str = "RONDEL_TEST_CHILD";
+
+/// Runs the named test of this program again, in a process of its own, and returns the signal that ended it.
+pub(crate) fn signal_that_ended(test: &str) -> io::Result<Option<i32>> {
+    let status = Command::new(env::current_exe()?)
+        .args([test, "--exact"])
+        .env(CHILD, "1")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()?;
+    Ok(status.signal())
+}
+
+/// Says whether this is that process.
+pub(crate) fn is_child() -> bool {
+    env::var_os(CHILD).is_some()
 }
