@@ -91,7 +91,7 @@ impl<T: Send + 'static> Completer<T> {
     /// `ClosedError` if the loop is closed.
     pub fn set_result(&self, value: T) -> Result<(), ClosedError> {
         self.tell(move |future| {
-            // It is pending and its loop runs: nothing can be refused.
+            // It is pending and its loop runs, so only a task refuses: its coroutine alone sets the result.
             let _ = future.set_result(value);
         })
     }

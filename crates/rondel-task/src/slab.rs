@@ -4,7 +4,8 @@
 //!
 //! # Invariants
 //! - I1: A slot holds a task from its creation until it is done or its loop is closed: the loop owns its tasks.
-//! - I2: A token names its slot and the slot's generation, so that a token kept after its task has gone finds nothing.
+//! - I2: A token names its slot and the slot's generation, so that a token kept after its task has gone finds nothing; only
+//!   when 65,536 more tasks have gone through the slot does it find another task, to which it is a spurious wake-up.
 //! - I3: `scheduled` is true exactly while the task's token stands in the ready queue, which it does at most once. Other threads
 //!   cannot know; what they send is marked as sent, and steps the task only if its token does not stand there.
 //!
