@@ -7,6 +7,8 @@
 //! - I1. Under the lock the map is read or changed, and nothing else happens: whoever replaces or removes a value holds on to it
 //!   until the lock is released, so that its `Drop` runs afterwards.
 //! - I2. Thus no panic can occur under the lock, and a poisoned one holds a whole map.
+//! - I3. Values of variables that are inherited are in one map, those of the others in a second; a copy to be inherited takes the
+//!   first as it is.
 //!
 //! # asyncio
 //!
@@ -44,11 +46,33 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Clone)]
 pub struct Context(Arc<Mutex<Values>>);
 
+/// The values in a context; those of uninherited variables apart, so that leaving them out costs nothing (I3).
+#[derive(Clone, Default)]
+struct Values {
+    inherited: Map,
+    /// None until an uninherited variable is set.
+    uninherited: Option<Box<Map>>,
+}
+
 /// Values by the id of their variable.
 ///
 /// A red-black tree rather than a hash trie: with up to 100 variables a look-up took 11-13 ns against 13-18, a change to a
 /// shared map 60-310 ns against 105-780, and its order is that of first use.
-type Values = RedBlackTreeMapSync<usize, Value>;
+type Map = RedBlackTreeMapSync<usize, Value>;
+
+/// Whether a copy of the current context has a variable's value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Inheritance {
+    Inherited,
+    Uninherited,
+}
+
+/// Where a variable's value is found.
+#[derive(Clone, Copy)]
+pub(crate) struct Key {
+    pub(crate) id: usize,
+    pub(crate) inheritance: Inheritance,
+}
 
 /// A variable's value with what `Debug` may tell of it.
 #[derive(Clone)]
@@ -67,10 +91,10 @@ impl Value {
 impl Context {
     /// Makes an empty context.
     pub fn new() -> Self {
-        Context::from_values(Values::new_sync())
+        Context::from_values(Values::default())
     }
 
-    /// Makes an independent context with the same values, in constant time.
+    /// Makes an independent context with the same values, in constant time; all of them, whether tasks inherit them or not.
     pub fn copy(&self) -> Context {
         let values = self.lock().clone();
         Context::from_values(values)
@@ -102,22 +126,23 @@ impl Context {
 
     /// Returns the value that a variable was set to in this context; a default does not count.
     pub fn get<T: Clone + Send + Sync + 'static>(&self, var: &ContextVar<T>) -> Option<T> {
-        self.value(var.id())?.cloned()
+        self.value(var.key())?.cloned()
     }
 
     /// Tells whether a variable was set in this context.
     pub fn contains<T: Clone + Send + Sync + 'static>(&self, var: &ContextVar<T>) -> bool {
-        self.lock().contains_key(&var.id())
+        self.value(var.key()).is_some()
     }
 
     /// Returns how many variables were set in this context.
     pub fn len(&self) -> usize {
-        self.lock().size()
+        let values = self.lock();
+        values.maps().map(Map::size).sum()
     }
 
     /// Tells whether no variable was set in this context.
     pub fn is_empty(&self) -> bool {
-        self.lock().is_empty()
+        self.len() == 0
     }
 
     /// Tells whether two handles are to the same context.
@@ -125,25 +150,32 @@ impl Context {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Makes an independent context with the same values, if there are any.
-    pub(crate) fn copy_unless_empty(&self) -> Option<Context> {
-        let values = self.lock().clone();
-        (!values.is_empty()).then(|| Context::from_values(values))
+    /// Makes an independent context with the values that are inherited, if there are any.
+    pub(crate) fn inherit(&self) -> Option<Context> {
+        let inherited = self.lock().inherited.clone();
+        (!inherited.is_empty()).then(|| {
+            Context::from_values(Values {
+                inherited,
+                uninherited: None,
+            })
+        })
     }
 
     /// Returns a variable's value, to be cloned without the lock.
-    pub(crate) fn value(&self, id: usize) -> Option<Value> {
-        self.lock().get(&id).cloned()
+    pub(crate) fn value(&self, key: Key) -> Option<Value> {
+        let values = self.lock();
+        values.map(key.inheritance)?.get(&key.id).cloned()
     }
 
     /// Sets or removes a variable's value, and returns the value before, to be dropped without the lock (I1).
-    pub(crate) fn replace(&self, id: usize, value: Option<Value>) -> Option<Value> {
+    pub(crate) fn replace(&self, key: Key, value: Option<Value>) -> Option<Value> {
         let mut values = self.lock();
-        let before = values.get(&id).cloned();
+        let map = values.map_mut(key.inheritance);
+        let before = map.get(&key.id).cloned();
         match value {
-            Some(value) => values.insert_mut(id, value),
+            Some(value) => map.insert_mut(key.id, value),
             None => {
-                values.remove_mut(&id);
+                map.remove_mut(&key.id);
             }
         }
         before
@@ -158,6 +190,28 @@ impl Context {
     }
 }
 
+impl Values {
+    fn map(&self, inheritance: Inheritance) -> Option<&Map> {
+        match inheritance {
+            Inheritance::Inherited => Some(&self.inherited),
+            Inheritance::Uninherited => self.uninherited.as_deref(),
+        }
+    }
+
+    fn map_mut(&mut self, inheritance: Inheritance) -> &mut Map {
+        match inheritance {
+            Inheritance::Inherited => &mut self.inherited,
+            Inheritance::Uninherited => self.uninherited.get_or_insert_default(),
+        }
+    }
+
+    fn maps(&self) -> impl Iterator<Item = &Map> {
+        [Some(&self.inherited), self.uninherited.as_deref()]
+            .into_iter()
+            .flatten()
+    }
+}
+
 impl Default for Context {
     fn default() -> Self {
         Context::new()
@@ -168,9 +222,16 @@ impl Default for Context {
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let values = self.lock().clone();
+        let mut names: Vec<_> = values
+            .maps()
+            .flatten()
+            .map(|(id, value)| (id, value.name))
+            .collect();
+        // Ids are given at first use.
+        names.sort_unstable();
         f.write_str("Context ")?;
         f.debug_set()
-            .entries(values.values().map(|value| value.name))
+            .entries(names.into_iter().map(|(_, name)| name))
             .finish()
     }
 }

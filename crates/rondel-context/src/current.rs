@@ -27,7 +27,8 @@ thread_local! {
     static CURRENT: RefCell<Option<Context>> = const { RefCell::new(None) };
 }
 
-/// Returns a copy of the current context, in constant time.
+/// Returns a copy of the current context, in constant time, without the values of variables that are
+/// [uninherited](crate::ContextVar::uninherited).
 ///
 /// # Examples
 ///
@@ -49,12 +50,12 @@ pub fn copy_context() -> Context {
     capture().unwrap_or_default()
 }
 
-/// Returns a copy of the current context for [`run_in`], or `None` when no variable is set in it.
+/// Returns a copy of the current context for [`run_in`], or `None` when no variable is set in it that is inherited.
 ///
 /// This is for schedulers: with no variable set it is a look at a thread-local.
 #[inline]
 pub fn capture() -> Option<Context> {
-    look(Context::copy_unless_empty)
+    look(Context::inherit)
 }
 
 /// Calls a closure in a context that belongs to the caller and may not exist yet.

@@ -48,6 +48,7 @@
 //!   `RuntimeError`: a [`Context`] is a handle that several callbacks may share, and its map is behind a lock.
 //! - Values are cloned out, so a variable of something large holds an `Arc` of it.
 //! - A context cannot be iterated, since its values have different types; its `Debug` lists the names.
+//! - A variable may be [uninherited](ContextVar::uninherited): copies of the current context leave its values out.
 //! - A token that was used is gone, so the error for using it twice cannot occur.
 
 #![forbid(unsafe_code)]

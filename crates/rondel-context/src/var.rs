@@ -11,7 +11,7 @@
 //! [`contextvars.ContextVar`](https://docs.python.org/3.13/library/contextvars.html#contextvars.ContextVar).
 //! Deviation: `get` with a default is [`ContextVar::get_or`].
 
-use crate::context::Value;
+use crate::context::{Inheritance, Key, Value};
 use crate::{LookupError, ResetError, Token, current};
 use std::fmt;
 use std::sync::Arc;
@@ -43,6 +43,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub struct ContextVar<T> {
     name: &'static str,
     default: Option<T>,
+    inheritance: Inheritance,
     /// 0 until first used, since a `static` cannot count.
     id: AtomicUsize,
 }
@@ -55,6 +56,7 @@ impl<T: Clone + Send + Sync + 'static> ContextVar<T> {
         ContextVar {
             name,
             default: None,
+            inheritance: Inheritance::Inherited,
             id: AtomicUsize::new(0),
         }
     }
@@ -64,8 +66,35 @@ impl<T: Clone + Send + Sync + 'static> ContextVar<T> {
         ContextVar {
             name,
             default: Some(default),
+            inheritance: Inheritance::Inherited,
             id: AtomicUsize::new(0),
         }
+    }
+
+    /// Makes the variable one whose values stay where they are set: the copy of the context that a new task, a callback or a
+    /// thread gets leaves them out, as does [`copy_context`](crate::copy_context).
+    ///
+    /// It is for what is true of a task itself and not of those that it starts, such as a lock that it holds or a measurement
+    /// that it is in. A context that is given and not copied has the values, and [`Context::copy`](crate::Context::copy) takes
+    /// them along.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rondel_context::{ContextVar, copy_context};
+    ///
+    /// static REQUEST: ContextVar<u32> = ContextVar::with_default("request", 0);
+    /// static SPAN: ContextVar<u32> = ContextVar::with_default("span", 0).uninherited();
+    ///
+    /// REQUEST.set(7);
+    /// SPAN.set(1);
+    /// let inherited = copy_context().run(|| (REQUEST.get_or(0), SPAN.get_or(0)));
+    /// assert_eq!(inherited, (7, 0));
+    /// ```
+    #[must_use]
+    pub const fn uninherited(mut self) -> Self {
+        self.inheritance = Inheritance::Uninherited;
+        self
     }
 
     /// Returns the name.
@@ -99,7 +128,7 @@ impl<T: Clone + Send + Sync + 'static> ContextVar<T> {
             name: self.name,
             value: Arc::new(value),
         };
-        let before = context.replace(self.id(), Some(value));
+        let before = context.replace(self.key(), Some(value));
         Token::new(self.id(), self.name, context, before)
     }
 
@@ -117,18 +146,26 @@ impl<T: Clone + Send + Sync + 'static> ContextVar<T> {
             return Err(ResetError::other_context(token));
         }
         let (context, before) = token.into_parts();
-        context.replace(self.id(), before);
+        context.replace(self.key(), before);
         Ok(())
     }
 
     fn current(&self) -> Option<T> {
-        let id = self.id();
-        current::look(|context| context.value(id))?.cloned()
+        let key = self.key();
+        current::look(|context| context.value(key))?.cloned()
+    }
+
+    #[inline]
+    pub(crate) fn key(&self) -> Key {
+        Key {
+            id: self.id(),
+            inheritance: self.inheritance,
+        }
     }
 
     /// Returns the id, which is given when first asked for.
     #[inline]
-    pub(crate) fn id(&self) -> usize {
+    fn id(&self) -> usize {
         match self.id.load(Ordering::Relaxed) {
             0 => self.give_id(),
             id => id,

@@ -168,3 +168,54 @@ fn an_error_names_the_variable() {
     assert_eq!(error.name(), "user");
     assert_eq!(error.to_string(), r#"context variable "user" has no value"#);
 }
+
+// --- variables that are not inherited -----------------------------------------------------------
+
+static SPAN: ContextVar<u32> = ContextVar::with_default("span", 0).uninherited();
+
+#[test]
+fn an_uninherited_variable_stays_where_it_is_set() {
+    SPAN.set(1);
+    assert!(capture().is_none(), "nothing is there to inherit");
+    DEPTH.set(1);
+    for copy in [copy_context(), capture().expect("one is set")] {
+        assert_eq!((copy.get(&DEPTH), copy.get(&SPAN)), (Some(1), None));
+        assert!(!copy.contains(&SPAN));
+        assert_eq!(copy.run(|| SPAN.get()), Ok(0));
+    }
+    assert_eq!(SPAN.get(), Ok(1));
+}
+
+#[test]
+fn a_task_keeps_it_from_step_to_step_and_a_token_undoes_it() {
+    let mut task = capture();
+    run_in(&mut task, || SPAN.set(1));
+    let token = run_in(&mut task, || {
+        assert_eq!(SPAN.get(), Ok(1));
+        SPAN.set(2)
+    });
+    assert_eq!(token.old_value(), Some(1));
+    run_in(&mut task, || {
+        assert_eq!(SPAN.get(), Ok(2));
+        SPAN.reset(token).expect("it was made here");
+        assert_eq!(SPAN.get(), Ok(1));
+    });
+}
+
+#[test]
+fn a_context_and_its_copy_have_both_kinds() {
+    let context = Context::new();
+    context.run(|| {
+        SPAN.set(1);
+        DEPTH.set(2);
+    });
+    let copy = context.copy();
+    assert_eq!((copy.get(&SPAN), copy.get(&DEPTH)), (Some(1), Some(2)));
+    assert_eq!((context.len(), copy.len()), (2, 2));
+    context.run(|| SPAN.set(3));
+    assert_eq!(copy.get(&SPAN), Some(1));
+    let only = Context::new();
+    only.run(|| SPAN.set(1));
+    assert!(!only.is_empty());
+    assert_eq!(format!("{only:?}"), r#"Context {"span"}"#);
+}

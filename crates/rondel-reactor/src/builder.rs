@@ -1,6 +1,6 @@
 //! The choices that a loop is made with.
 //!
-//! Nothing here can be changed later.
+//! None of them can be changed later, but for debug mode.
 
 use std::{fmt, io, rc::Rc};
 
@@ -33,6 +33,8 @@ pub struct Builder {
     pub(crate) backend: Backend,
     pub(crate) interruptible: bool,
     pub(crate) jump_past_io: bool,
+    /// None leaves it to the environment.
+    pub(crate) debug: Option<bool>,
 }
 
 impl Default for Builder {
@@ -49,6 +51,7 @@ impl Builder {
             backend: Backend::Default,
             interruptible: true,
             jump_past_io: false,
+            debug: None,
         }
     }
 
@@ -86,11 +89,20 @@ impl Builder {
         }
     }
 
+    /// Sets whether the loop begins in [debug mode](EventLoop::set_debug); by default the environment variable `RONDEL_DEBUG` says so.
+    pub fn debug(self, debug: bool) -> Self {
+        Self {
+            debug: Some(debug),
+            ..self
+        }
+    }
+
     /// Makes the loop.
     ///
     /// # Errors
     ///
     /// What the operating system says when it gives no descriptor for the selector.
+    #[track_caller]
     pub fn build(self) -> io::Result<EventLoop> {
         EventLoop::from_builder(self)
     }
@@ -102,6 +114,7 @@ impl fmt::Debug for Builder {
             .field("backend", &self.backend)
             .field("interruptible", &self.interruptible)
             .field("jump_past_io", &self.jump_past_io)
+            .field("debug", &self.debug)
             .finish_non_exhaustive()
     }
 }

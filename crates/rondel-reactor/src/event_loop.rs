@@ -5,12 +5,13 @@
 //! # asyncio
 //!
 //! `AbstractEventLoop`, less what needs futures.
-//! A loop closes when its last owner lets go of it; asyncio warns that it was not closed.
+//! A loop closes when its last owner lets go of it; in debug mode it warns of that, as asyncio does.
 
 use std::{
     cell::{Cell, RefCell},
     fmt, io,
     os::fd::AsFd,
+    panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind},
     rc::{Rc, Weak},
     sync::Arc,
     time::Duration,
@@ -21,8 +22,8 @@ use rondel_sched::{ClosedError, Handle, Scheduler, TimerHandle};
 
 use crate::{
     Builder, ExceptionContext, ExceptionHandler, Extension, InFlight, LoopHandle, RunError,
-    exceptions, handle::Entrance, pace::Pace, selector::Direction, signals::Signals,
-    watchers::Watchers,
+    exceptions, handle::Entrance, idle::Idle, inspect::Inspection, pace::Pace, running::Stopping,
+    selector::Direction, signals::Signals, watchers::Watchers,
 };
 
 /// An event loop: callbacks, timers, file descriptors and messages from other threads, one after another on one thread.
@@ -49,6 +50,9 @@ use crate::{
 #[derive(Clone)]
 pub struct EventLoop(Rc<Shared>);
 
+/// A handle that keeps the loop neither open nor in memory.
+pub(crate) struct WeakEventLoop(Weak<Shared>);
+
 /// What the owners of a loop share.
 struct Shared {
     scheduler: Scheduler,
@@ -56,13 +60,15 @@ struct Shared {
     pace: Pace,
     entrance: Arc<Entrance>,
     running: Cell<bool>,
-    stopping: Cell<bool>,
+    stopping: Stopping,
     closing: Cell<bool>,
     extension: RefCell<Option<Weak<dyn Extension>>>,
     exception_handler: RefCell<Option<ExceptionHandler>>,
     interruptible: Cell<bool>,
     jump_past_io: bool,
     signals: Rc<Signals>,
+    inspection: Inspection,
+    idle: Idle,
 }
 
 impl EventLoop {
@@ -71,6 +77,7 @@ impl EventLoop {
     /// # Errors
     ///
     /// What the operating system says when it gives no descriptor for the selector.
+    #[track_caller]
     pub fn new() -> io::Result<Self> {
         Self::builder().build()
     }
@@ -80,12 +87,14 @@ impl EventLoop {
         Builder::new()
     }
 
+    #[track_caller]
     pub(crate) fn from_builder(builder: Builder) -> io::Result<Self> {
         let Builder {
             clock,
             backend,
             interruptible,
             jump_past_io,
+            debug,
         } = builder;
         let watchers = Watchers::open(backend)?;
         let notifier = watchers.notifier()?;
@@ -104,13 +113,15 @@ impl EventLoop {
             watchers,
             pace: Pace::new(),
             running: Cell::new(false),
-            stopping: Cell::new(false),
+            stopping: Stopping::default(),
             closing: Cell::new(false),
             extension: RefCell::new(None),
             exception_handler: RefCell::new(None),
             interruptible: Cell::new(interruptible),
             jump_past_io,
             signals: Rc::default(),
+            inspection: Inspection::new(debug, Location::caller()),
+            idle: Idle::default(),
         })))
     }
 
@@ -292,13 +303,6 @@ impl EventLoop {
         self.watchers().remove(Direction::Write, fd)
     }
 
-    /// Ends the run after the current iteration; when none is running, the next run ends after its first iteration.
-    ///
-    /// See [asyncio's `stop`](https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.stop).
-    pub fn stop(&self) {
-        self.0.stopping.set(true);
-    }
-
     /// Closes the loop: drops its callbacks, timers and watchers, closes its descriptors and refuses whatever comes later.
     ///
     /// Closing a closed loop does nothing.
@@ -383,8 +387,16 @@ impl EventLoop {
         &self.0.watchers
     }
 
+    pub(crate) fn downgrade(&self) -> WeakEventLoop {
+        WeakEventLoop(Rc::downgrade(&self.0))
+    }
+
     pub(crate) fn pace(&self) -> &Pace {
         &self.0.pace
+    }
+
+    pub(crate) fn idle(&self) -> &Idle {
+        &self.0.idle
     }
 
     pub(crate) fn entrance(&self) -> &Arc<Entrance> {
@@ -407,16 +419,28 @@ impl EventLoop {
         &self.0.signals
     }
 
-    pub(crate) fn is_stopping(&self) -> bool {
-        self.0.stopping.get()
+    #[inline]
+    pub(crate) fn inspection(&self) -> &Inspection {
+        &self.0.inspection
     }
 
-    /// A run begins or ends; with its end, a request to stop is fulfilled.
+    pub(crate) fn stopping(&self) -> &Stopping {
+        &self.0.stopping
+    }
+
+    /// A run begins or ends.
     pub(crate) fn set_running(&self, running: bool) {
         self.0.running.set(running);
-        if !running {
-            self.0.stopping.set(false);
+        match running {
+            true => self.stopping().begin(),
+            false => self.stopping().end(),
         }
+    }
+}
+
+impl WeakEventLoop {
+    pub(crate) fn upgrade(&self) -> Option<EventLoop> {
+        self.0.upgrade().map(EventLoop)
     }
 }
 
@@ -433,14 +457,20 @@ impl Shared {
         if let Some(extension) = self.extension() {
             extension.closing();
         }
-        self.scheduler.close();
+        // A destructor that panics is heard of when all is closed.
+        let closed = catch_unwind(AssertUnwindSafe(|| self.scheduler.close()));
+        self.idle.close();
         self.watchers.close();
         self.signals.close();
+        closed.unwrap_or_else(|payload| resume_unwind(payload));
     }
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
+        if !self.closing.get() {
+            self.inspection.warn_unclosed_loop();
+        }
         self.close();
     }
 }
@@ -455,11 +485,12 @@ impl PartialEq for EventLoop {
 impl Eq for EventLoop {}
 
 impl fmt::Debug for EventLoop {
-    /// Writes `<EventLoop running=false closed=false>`.
+    /// Writes `<EventLoop running=false closed=false>`, in debug mode with `debug=true` behind it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let debug = if self.get_debug() { " debug=true" } else { "" };
         write!(
             f,
-            "<EventLoop running={} closed={}>",
+            "<EventLoop running={} closed={}{debug}>",
             self.is_running(),
             self.is_closed()
         )

@@ -134,7 +134,7 @@ impl fmt::Display for ExceptionContext {
 }
 
 /// What a report calls a callback.
-struct Described<'a>(&'a dyn Runnable);
+pub(crate) struct Described<'a>(pub(crate) &'a dyn Runnable);
 
 impl fmt::Display for Described<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -208,10 +208,25 @@ pub(crate) fn call(
 
 /// The default handler.
 pub(crate) fn report(context: &ExceptionContext) {
-    if tracing::dispatcher::has_been_set() {
-        tracing::error!("{context}");
-    } else {
+    log(Severity::Error, context);
+}
+
+/// How bad it is.
+#[derive(Clone, Copy)]
+pub(crate) enum Severity {
+    Warning,
+    Error,
+}
+
+/// Tells `tracing`, or standard error where no subscriber was ever set.
+pub(crate) fn log(severity: Severity, text: &dyn fmt::Display) {
+    if !tracing::dispatcher::has_been_set() {
         // In one piece, so that reports of several threads do not mix; where standard error is closed, there is nobody left to tell.
-        let _ = std::io::stderr().write_all(format!("{context}\n").as_bytes());
+        let _ = std::io::stderr().write_all(format!("{text}\n").as_bytes());
+        return;
+    }
+    match severity {
+        Severity::Warning => tracing::warn!("{text}"),
+        Severity::Error => tracing::error!("{text}"),
     }
 }

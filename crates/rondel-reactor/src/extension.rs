@@ -2,6 +2,8 @@
 //!
 //! The loop knows nothing of it but these moments.
 
+use std::fmt::Debug;
+
 use rondel_sched::Token;
 
 /// A layer above the loop, told about the moments that concern it.
@@ -12,6 +14,13 @@ pub trait Extension {
     /// Wakes what `token` stands for: its turn in the ready queue has come.
     fn wake(&self, token: Token);
 
+    /// As [`wake`](Self::wake), while somebody [watches](crate::EventLoop::is_watched): tells the layer's own instruments, and returns what was woken, for
+    /// a report that it took long.
+    fn wake_watched(&self, token: Token) -> Option<Box<dyn Debug>> {
+        self.wake(token);
+        None
+    }
+
     /// A run, or a single step, begins; the loop is already the running loop.
     fn started(&self);
 
@@ -20,6 +29,11 @@ pub trait Extension {
 
     /// The loop is about to close and still accepts callbacks: the layer is to drop what it owns.
     fn closing(&self);
+
+    /// Returns how many tasks are not done, for the loop's statistics, if the layer has tasks.
+    fn tasks(&self) -> Option<usize> {
+        None
+    }
 
     /// Says who waits when nothing can wake the loop any more, for the deadlock error.
     fn deadlock(&self) -> Option<String> {

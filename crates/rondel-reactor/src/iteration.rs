@@ -18,11 +18,11 @@
 
 use std::{any::Any, cell::OnceCell, rc::Rc, time::Duration};
 
-use rondel_sched::{Host, Runnable, Token};
+use rondel_sched::{Host, Runnable, Token, VirtualClock};
 use signal_hook::consts::SIGINT;
 
 use crate::{
-    EventLoop, ExceptionContext, Extension, RunError, running::Running,
+    EventLoop, ExceptionContext, Extension, RunError, inspect::WatchedTurn, running::Running,
     signals::interrupt::Listening,
 };
 
@@ -75,6 +75,7 @@ impl EventLoop {
     /// Iterates until the loop is stopped, or once where it has no patience.
     fn iterate(&self, patience: Patience, listening: Option<&Listening>) -> Result<(), RunError> {
         let turn = Turn::new(self);
+        let _awake = Awake::new(self);
         loop {
             self.scheduler().receive();
             if !self.is_only_busy(patience) {
@@ -82,8 +83,13 @@ impl EventLoop {
             }
             self.signals().look(self.scheduler());
             self.scheduler().fire_timers();
-            let ran = self.scheduler().run_ready(&turn);
+            let ran = if self.inspection().is_watched() {
+                self.run_watched(&turn)
+            } else {
+                self.scheduler().run_ready(&turn)
+            };
             self.pace().ran(ran);
+            self.inspection().ran(ran);
             if listening.is_some_and(Listening::interrupted) && !self.handles_interrupt() {
                 return Err(RunError::INTERRUPTED);
             }
@@ -91,6 +97,12 @@ impl EventLoop {
                 return Ok(());
             }
         }
+    }
+
+    /// The last step, where somebody watches.
+    #[cold]
+    fn run_watched(&self, turn: &Turn<'_>) -> usize {
+        self.scheduler().run_ready(&WatchedTurn::new(self, turn))
     }
 
     /// True where `plan` is bound to say `Go`: something is ready, nobody watches and nobody has said stop.
@@ -114,7 +126,37 @@ impl EventLoop {
                 tracing::trace!(?timeout, "idle");
                 self.select(timeout)
             }
+            Plan::Idle(cushion) => self.idle_for(cushion),
         }
+    }
+
+    /// Waits for so long, and calls who waits for an idle loop if nothing came.
+    #[cold]
+    fn idle_for(&self, cushion: Duration) -> Result<(), RunError> {
+        let since = self.time();
+        let clock = self.scheduler().clock();
+        let is_virtual = clock.is_virtual();
+        let may_jump = is_virtual && self.may_jump();
+        self.select(Some(if may_jump { Duration::ZERO } else { cushion }))?;
+        self.signals().look(self.scheduler());
+        if self.scheduler().receive() || self.scheduler().has_ready() {
+            return Ok(());
+        }
+        if may_jump && !clock.jump_to(since.saturating_add(cushion)) {
+            // Only its owner moves it.
+            self.select(Some(cushion))?;
+        }
+        let woken_early = !is_virtual && self.time().saturating_sub(since) < cushion;
+        if !woken_early && !self.scheduler().has_ready() {
+            self.idle().fire(cushion, self.scheduler());
+        }
+        Ok(())
+    }
+
+    /// Whether nothing outside of the clock is waited for.
+    fn may_jump(&self) -> bool {
+        let watching = self.user_watchers() > 0;
+        !self.entrance().has_in_flight() && (!watching || self.jump_past_io())
     }
 
     /// Decides how the descriptors are looked at.
@@ -132,7 +174,11 @@ impl EventLoop {
         if self.scheduler().clock().is_virtual() {
             return self.plan_virtual();
         }
-        let Some(when) = self.scheduler().next_timer() else {
+        let next = self.scheduler().wake_up_time();
+        if let Some(plan) = self.plan_idle(next) {
+            return Ok(plan);
+        }
+        let Some(when) = next else {
             return Ok(Plan::Wait(None));
         };
         match when.saturating_sub(self.time()) {
@@ -141,15 +187,30 @@ impl EventLoop {
         }
     }
 
+    /// Decides for the sake of those who wait for an idle loop, unless the next timer comes before.
+    fn plan_idle(&self, next: Option<Duration>) -> Option<Plan> {
+        let cushion = self.idle().cushion()?;
+        let comes_first = next.is_none_or(|when| cushion < when.saturating_sub(self.time()));
+        comes_first.then_some(Plan::Idle(cushion))
+    }
+
     /// Decides for an idle loop whose clock stands still.
     fn plan_virtual(&self) -> Result<Plan, RunError> {
         let next = self.scheduler().next_timer();
         if next.is_some_and(|when| when <= self.time()) {
             return Ok(self.glance());
         }
+        if let Some(plan) = self.plan_idle(next) {
+            return Ok(plan);
+        }
         let watching = self.user_watchers() > 0;
-        if watching && self.jump_past_io() {
-            self.select(Some(Duration::ZERO))?;
+        let clock = self.scheduler().clock();
+        let threshold = clock
+            .as_virtual()
+            .map_or(Duration::ZERO, VirtualClock::autojump_threshold);
+        if !threshold.is_zero() || watching && self.jump_past_io() {
+            // What comes from outside meanwhile comes before the jump.
+            self.select(Some(threshold))?;
             if self.scheduler().has_ready() {
                 return Ok(Plan::Go);
             }
@@ -160,7 +221,7 @@ impl EventLoop {
             return Ok(Plan::Go);
         }
         let may_jump = !in_flight && (!watching || self.jump_past_io());
-        if may_jump && next.is_some_and(|when| self.scheduler().clock().jump_to(when)) {
+        if may_jump && next.is_some_and(|when| clock.jump_to(when)) {
             return Ok(Plan::Go);
         }
         if watching || self.signals().is_awaited() || self.entrance().has_handles() {
@@ -185,15 +246,55 @@ impl EventLoop {
     }
 
     fn select(&self, timeout: Option<Duration>) -> Result<(), RunError> {
+        let sleeps = timeout != Some(Duration::ZERO);
+        if sleeps {
+            rondel_shared::trim();
+        }
+        let timeout = match self.is_watched() {
+            true => self.tell_of_wait(timeout),
+            false => timeout,
+        };
+        // What was made ready or sent since the plan was made is found behind a look.
+        let timeout = match sleeps && (self.has_work() || !self.scheduler().may_sleep()) {
+            true => Some(Duration::ZERO),
+            false => timeout,
+        };
         let outcome = self.watchers().select(timeout, self.scheduler());
+        if sleeps {
+            self.scheduler().stay_awake();
+        }
         self.pace().looked();
+        self.call_instruments(|instrument| instrument.after_io_wait(timeout));
         outcome.map_err(RunError::select)
     }
 
+    /// Whether the plan to wait is out of date: who is told of it, an instrument or a subscriber, may use the loop.
+    fn has_work(&self) -> bool {
+        self.scheduler().has_ready() || self.is_stopping()
+    }
+
+    /// Tells the instruments of the wait, and says how long it may last after that: less where one has set a timer.
+    #[cold]
+    fn tell_of_wait(&self, timeout: Option<Duration>) -> Option<Duration> {
+        let planned = self.scheduler().wake_up_time();
+        self.call_instruments(|instrument| instrument.before_io_wait(timeout));
+        let next = self.scheduler().wake_up_time();
+        let Some(earlier) = next.filter(|next| planned.is_none_or(|planned| *next < planned))
+        else {
+            return timeout;
+        };
+        // A virtual clock moves to it by another plan.
+        let remaining = match self.scheduler().clock().is_virtual() {
+            true => Duration::ZERO,
+            false => earlier.saturating_sub(self.time()),
+        };
+        Some(timeout.map_or(remaining, |timeout| timeout.min(remaining)))
+    }
+
     /// How many descriptors are watched that are not our own.
-    fn user_watchers(&self) -> usize {
+    pub(crate) fn user_watchers(&self) -> usize {
         let own = usize::from(self.signals().has_doorbell());
-        self.watchers().len().saturating_sub(own)
+        self.watchers().awaited().saturating_sub(own)
     }
 
     /// Takes Ctrl-C over for this run.
@@ -213,6 +314,25 @@ impl EventLoop {
     }
 }
 
+/// The time in which the loop iterates, and looks for messages by itself.
+struct Awake<'a>(&'a EventLoop);
+
+impl<'a> Awake<'a> {
+    fn new(event_loop: &'a EventLoop) -> Self {
+        event_loop.scheduler().stay_awake();
+        Self(event_loop)
+    }
+}
+
+impl Drop for Awake<'_> {
+    fn drop(&mut self) {
+        if !self.0.scheduler().may_sleep() {
+            // Nobody was told of what has come at the last moment; a foreign loop waits for the notification.
+            self.0.scheduler().injector().notify();
+        }
+    }
+}
+
 /// How long an iteration may wait.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Patience {
@@ -229,10 +349,12 @@ enum Plan {
     Look,
     /// Wait for them, for so long or for ever.
     Wait(Option<Duration>),
+    /// Wait for them so long, and then call those who wait for an idle loop.
+    Idle(Duration),
 }
 
 /// Who runs the scheduler: this loop, and the layer above for the tokens.
-struct Turn<'a> {
+pub(crate) struct Turn<'a> {
     event_loop: &'a EventLoop,
     /// Looked up once a run, because most of what is ready may be tokens; later where the layer came later.
     extension: OnceCell<Rc<dyn Extension>>,
@@ -248,6 +370,14 @@ impl<'a> Turn<'a> {
         turn
     }
 
+    #[inline]
+    pub(crate) fn extension(&self) -> Option<&dyn Extension> {
+        if self.extension.get().is_none() {
+            self.find_extension();
+        }
+        self.extension.get().map(|extension| &**extension)
+    }
+
     fn find_extension(&self) {
         if let Some(extension) = self.event_loop.extension() {
             // It is found once: the cell is empty.
@@ -259,16 +389,13 @@ impl<'a> Turn<'a> {
 impl Host for Turn<'_> {
     #[inline]
     fn wake(&self, token: Token) {
-        if self.extension.get().is_none() {
-            self.find_extension();
-        }
-        if let Some(extension) = self.extension.get() {
+        if let Some(extension) = self.extension() {
             extension.wake(token);
         }
     }
 
-    fn callback_panicked(&self, callback: Rc<dyn Runnable>, payload: Box<dyn Any + Send>) {
+    fn callback_panicked(&self, callback: &dyn Runnable, payload: Box<dyn Any + Send>) {
         self.event_loop
-            .call_exception_handler(&ExceptionContext::of_panic(&*callback, payload));
+            .call_exception_handler(&ExceptionContext::of_panic(callback, payload));
     }
 }

@@ -13,11 +13,15 @@
 //!
 //! # Invariants
 //!
-//! - I1. User code runs in step 5 alone: no callback runs inside the call that triggers it.
+//! - I1. User code runs in step 5 alone, the hooks of instruments excepted: no callback runs inside the call that triggers it.
 //! - I2. No user code (a callback, a destructor, a handler) runs while a borrow or a lock of this crate is held.
 //! - I3. A registered descriptor stays open until its registration is gone: the registration owns it.
 //! - I4. A callback chain that never ends starves nothing: messages and timers are looked at in every iteration, descriptors at a bounded distance.
 //! - I5. However a run ends, by a panic too, the loop is afterwards as ready to run as before.
+//!
+//! # Looking at it
+//!
+//! In [debug mode](EventLoop::set_debug) a loop reports what takes long; [`LoopStatistics`] has its numbers, and an [`Instrument`] is told what it does.
 //!
 //! # asyncio
 //!
@@ -61,14 +65,19 @@ mod error;
 mod event_loop;
 mod exceptions;
 mod extension;
+mod fd_watch;
+mod guest;
 mod handle;
+mod idle;
 mod in_flight;
+mod inspect;
 mod iteration;
 mod pace;
 mod recurring;
 mod running;
 mod selector;
 mod signals;
+mod threadsafe;
 mod watchers;
 
 pub use builder::Builder;
@@ -76,8 +85,11 @@ pub use error::{NoRunningLoopError, RunError};
 pub use event_loop::EventLoop;
 pub use exceptions::{ExceptionContext, ExceptionHandler, PanicError};
 pub use extension::Extension;
+pub use fd_watch::FdWatch;
 pub use handle::LoopHandle;
 pub use in_flight::InFlight;
+pub use inspect::{Instrument, LoopStatistics};
 pub use running::get_running_loop;
-pub use selector::Backend;
+pub use selector::{Backend, Direction};
 pub use signals::{SignalWatch, signal};
+pub use threadsafe::{IdempotentCallback, ThreadsafeHandle};

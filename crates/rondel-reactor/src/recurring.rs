@@ -1,4 +1,4 @@
-//! A callback that runs again and again, through the ready queue, until it is removed.
+//! A callback that runs again and again, through the ready queue, unless it is paused, until it is removed.
 //!
 //! Descriptors and signals have such callbacks.
 //! It does not know what it waits for: whoever does schedules it.
@@ -7,7 +7,7 @@
 //!
 //! The one `Handle` that a reader or a signal handler keeps.
 
-use std::{cell::Cell, fmt, panic::Location, rc::Rc};
+use std::{cell::Cell, fmt, panic::Location};
 
 use rondel_context::{Context, capture, run_in};
 use rondel_sched::{Runnable, describe_callback};
@@ -16,6 +16,15 @@ use rondel_sched::{Runnable, describe_callback};
 pub(crate) trait Recurring: Runnable {
     /// Makes sure that it never runs again, and drops it unless it is running.
     fn remove(&self);
+
+    /// Makes sure that it does not run for now, even where it is scheduled, and says whether it could have.
+    fn pause(&self) -> bool;
+
+    /// Lets it run again.
+    fn resume(&self);
+
+    /// Says whether it is paused.
+    fn is_paused(&self) -> bool;
 }
 
 /// The allocation behind a recurring callback.
@@ -25,6 +34,7 @@ pub(crate) struct RecurringCell<F> {
     /// The context of whoever made it; what the callback changes in it stays from one run to the next.
     context: Cell<Option<Context>>,
     removed: Cell<bool>,
+    paused: Cell<bool>,
     location: &'static Location<'static>,
 }
 
@@ -35,17 +45,21 @@ impl<F> RecurringCell<F> {
             callback: Cell::new(Some(callback)),
             context: Cell::new(capture()),
             removed: Cell::new(false),
+            paused: Cell::new(false),
             location: Location::caller(),
         }
     }
 }
 
 impl<F: FnMut() + 'static> Runnable for RecurringCell<F> {
-    fn run(self: Rc<Self>) {
+    fn run(&self) {
+        if self.paused.get() {
+            return;
+        }
         let mut loan = Loan {
             callback: self.callback.take(),
             context: self.context.take(),
-            cell: &self,
+            cell: self,
         };
         let Loan {
             callback, context, ..
@@ -64,6 +78,18 @@ impl<F: FnMut() + 'static> Recurring for RecurringCell<F> {
     fn remove(&self) {
         self.removed.set(true);
         drop(self.callback.take());
+    }
+
+    fn pause(&self) -> bool {
+        !self.paused.replace(true)
+    }
+
+    fn resume(&self) {
+        self.paused.set(false);
+    }
+
+    fn is_paused(&self) -> bool {
+        self.paused.get()
     }
 }
 

@@ -6,12 +6,31 @@
 //!
 //! `_run_forever_setup`, `_run_forever_cleanup` and `get_running_loop`.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use crate::{EventLoop, NoRunningLoopError, RunError};
 
 thread_local! {
     static RUNNING: RefCell<Option<EventLoop>> = const { RefCell::new(None) };
+}
+
+/// Whether a run is to end, and whether the last one ended for that.
+#[derive(Default)]
+pub(crate) struct Stopping {
+    requested: Cell<bool>,
+    fulfilled: Cell<bool>,
+}
+
+impl Stopping {
+    /// A run begins.
+    pub(crate) fn begin(&self) {
+        self.fulfilled.set(false);
+    }
+
+    /// A run has ended, and with it a request is fulfilled.
+    pub(crate) fn end(&self) {
+        self.fulfilled.set(self.requested.take());
+    }
 }
 
 /// Returns the event loop that runs on this thread.
@@ -39,6 +58,23 @@ pub fn get_running_loop() -> Result<EventLoop, NoRunningLoopError> {
 }
 
 impl EventLoop {
+    /// Ends the run after the current iteration; when none is running, the next run ends after its first iteration.
+    ///
+    /// See [asyncio's `stop`](https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.stop).
+    pub fn stop(&self) {
+        self.stopping().requested.set(true);
+    }
+
+    /// Says whether [`stop`](Self::stop) has ended the last run or step: for a foreign loop that steps this one.
+    #[must_use]
+    pub fn was_stopped(&self) -> bool {
+        self.stopping().fulfilled.get()
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping().requested.get()
+    }
+
     /// Tells whether a run could begin now, as [`run_forever`](EventLoop::run_forever) does before anything else.
     ///
     /// # Errors
@@ -70,6 +106,7 @@ impl<'a> Running<'a> {
         if let Some(extension) = event_loop.extension() {
             extension.started();
         }
+        event_loop.call_instruments(|instrument| instrument.before_run());
         Ok(running)
     }
 }
@@ -81,6 +118,7 @@ impl Drop for Running<'_> {
         if let Some(extension) = self.0.extension() {
             extension.stopped();
         }
+        self.0.call_instruments(|instrument| instrument.after_run());
     }
 }
 

@@ -4,6 +4,7 @@ mod common;
 
 use std::{
     cell::RefCell,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     rc::{Rc, Weak},
     time::Duration,
 };
@@ -50,6 +51,34 @@ fn close_breaks_the_cycle_of_a_callback_that_owns_its_loop() -> TestResult {
     let (owner, held) = (event_loop.clone(), alive.clone());
     event_loop.call_later(Duration::from_secs(1), move || drop((owner, held)))?;
     event_loop.close()?;
+    assert_eq!(Rc::strong_count(&alive), 1);
+    Ok(())
+}
+
+#[test]
+fn a_destructor_that_panics_leaves_no_loop_half_closed() -> TestResult {
+    struct Bad;
+    impl Drop for Bad {
+        fn drop(&mut self) {
+            resume_unwind(Box::new("oops"));
+        }
+    }
+
+    let alive = Rc::new(());
+    let (event_loop, _) = virtual_loop();
+    let bad = Bad;
+    event_loop.call_soon(move || drop(bad))?;
+    let holding = || {
+        let (owner, held) = (event_loop.clone(), alive.clone());
+        move || drop((owner.clone(), held.clone()))
+    };
+    event_loop.call_soon(holding())?;
+    event_loop.call_later(Duration::from_secs(1), holding())?;
+    event_loop.call_when_idle(Duration::from_secs(1), holding())?;
+    let (pipe, _writer) = std::io::pipe()?;
+    event_loop.add_reader(pipe, holding())?;
+    let closed = catch_unwind(AssertUnwindSafe(|| event_loop.close()));
+    assert!(closed.is_err());
     assert_eq!(Rc::strong_count(&alive), 1);
     Ok(())
 }

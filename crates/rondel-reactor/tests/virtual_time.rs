@@ -200,3 +200,33 @@ fn work_in_flight_that_ends_without_a_word_wakes_the_loop() -> TestResult {
     letting_go.join().expect("it does not panic");
     Ok(())
 }
+
+#[test]
+fn what_comes_from_outside_within_the_threshold_comes_before_a_jump() -> TestResult {
+    let (event_loop, clock) = virtual_loop();
+    assert_eq!(clock.autojump_threshold(), Duration::ZERO);
+    // However late the message comes, it comes before the timer.
+    clock.set_autojump_threshold(HOUR);
+    let log = Log::default();
+    let timer = log.adding("timer");
+    event_loop.call_later(HOUR, move || {
+        timer();
+        stop();
+    })?;
+    let handle = event_loop.handle();
+    let sending = thread::spawn(move || {
+        handle.call_soon_threadsafe(|| {
+            let event_loop = running();
+            assert_eq!(event_loop.time(), Duration::ZERO);
+            let clock = event_loop.scheduler().clock().as_virtual();
+            clock
+                .expect("it was built with one")
+                .set_autojump_threshold(Duration::ZERO);
+        })
+    });
+    event_loop.run_forever()?;
+    sending.join().expect("it does not panic")?;
+    log.saw("timer");
+    assert_eq!(event_loop.time(), HOUR);
+    Ok(())
+}

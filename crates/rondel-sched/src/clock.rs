@@ -31,6 +31,11 @@ pub trait Clock {
     fn is_virtual(&self) -> bool {
         false
     }
+
+    /// Returns the virtual clock that this is, if it is one: for a test that wants to move the clock of the loop it runs in.
+    fn as_virtual(&self) -> Option<&VirtualClock> {
+        None
+    }
 }
 
 /// The machine's monotonic clock; its epoch is the moment it was made.
@@ -87,6 +92,7 @@ pub struct VirtualClock(Rc<Dial>);
 struct Dial {
     now: Cell<Duration>,
     autojump: Cell<bool>,
+    autojump_threshold: Cell<Duration>,
 }
 
 impl VirtualClock {
@@ -96,6 +102,7 @@ impl VirtualClock {
         Self(Rc::new(Dial {
             now: Cell::new(Duration::ZERO),
             autojump: Cell::new(true),
+            autojump_threshold: Cell::new(Duration::ZERO),
         }))
     }
 
@@ -111,6 +118,20 @@ impl VirtualClock {
     /// When it is off, only [`advance`](Self::advance) moves the clock.
     pub fn set_autojump(&self, autojump: bool) {
         self.0.autojump.set(autojump);
+    }
+
+    /// Sets how long, in time of the real world, a loop is to be idle before it jumps; at first it jumps at once.
+    ///
+    /// For programs that also wait for what is not on the clock, such as another thread: what comes within that time comes before
+    /// the next timer.
+    pub fn set_autojump_threshold(&self, threshold: Duration) {
+        self.0.autojump_threshold.set(threshold);
+    }
+
+    /// Returns how long a loop is to be idle before it jumps.
+    #[must_use]
+    pub fn autojump_threshold(&self) -> Duration {
+        self.0.autojump_threshold.get()
     }
 }
 
@@ -136,6 +157,10 @@ impl Clock for VirtualClock {
 
     fn is_virtual(&self) -> bool {
         true
+    }
+
+    fn as_virtual(&self) -> Option<&VirtualClock> {
+        Some(self)
     }
 }
 
@@ -170,6 +195,6 @@ mod tests {
         assert!(first < Duration::from_secs(60));
         assert!(!clock.jump_to(Duration::from_secs(1_000_000)));
         assert!(clock.time() >= first && clock.time() < Duration::from_secs(1_000));
-        assert!(!clock.is_virtual());
+        assert!(!clock.is_virtual() && clock.as_virtual().is_none());
     }
 }

@@ -8,19 +8,20 @@
 //! `Handle` and `TimerHandle` of `asyncio/events.py`.
 //! Debug output names the type of the callback and the line that scheduled it, where CPython names the function and its line.
 
-use std::{any::type_name, cell::Cell, fmt, ops::Deref, panic::Location, rc::Rc, time::Duration};
+use std::{any::type_name, cell::Cell, fmt, ops::Deref, panic::Location, time::Duration};
 
-use rondel_context::{Context, run_in};
+use rondel_context::{Context, capture, run_in};
+use rondel_shared::{Shared, View};
 
 /// Something that may stand in the ready queue: a callback, a step of a task, the completion of a future.
 ///
 /// [`Scheduler::call_soon`](crate::Scheduler::call_soon) makes one of any closure.
 /// A layer above implements it for its own types and gives them to [`Scheduler::schedule`](crate::Scheduler::schedule), which allocates nothing.
 pub trait Runnable {
-    /// Runs; called once for each time it was scheduled, with no borrow held.
+    /// Runs; called once for each time it was scheduled, with no borrow held, while somebody keeps it alive.
     ///
     /// Whoever was cancelled meanwhile does nothing here: the scheduler does not ask, because asking costs as much as doing.
-    fn run(self: Rc<Self>);
+    fn run(&self);
 
     /// Writes what a report calls it: `path::of::callback at file:line`.
     ///
@@ -51,23 +52,44 @@ pub trait Runnable {
 /// # Ok::<(), rondel_sched::ClosedError>(())
 /// ```
 #[derive(Clone)]
-pub struct Handle(Rc<dyn Cancellable>);
+pub struct Handle(Callback);
+
+/// A callback in its allocation.
+pub(crate) type Callback = Shared<(), dyn Cancellable>;
 
 impl Handle {
     #[inline]
-    pub(crate) fn new(callback: Rc<dyn Cancellable>) -> Self {
+    pub(crate) fn new(callback: Callback) -> Self {
         Self(callback)
+    }
+
+    /// Makes a callback that stands in no queue yet, for whoever [schedules](crate::Scheduler::schedule_handle) it later.
+    ///
+    /// It runs in a copy of the current context of this moment.
+    #[track_caller]
+    #[must_use]
+    pub fn unscheduled(callback: impl FnOnce() + 'static) -> Self {
+        Self(HandleCell::allocate(
+            callback,
+            capture(),
+            Location::caller(),
+        ))
+    }
+
+    /// The callback, which the queue shares.
+    pub(crate) fn callback(&self) -> &Callback {
+        &self.0
     }
 
     /// Cancels the callback and drops it at once; does nothing when it has run already or is cancelled.
     pub fn cancel(&self) {
-        self.0.cancel();
+        self.0.body().cancel();
     }
 
     /// Says whether [`cancel`](Self::cancel) was called.
     #[must_use]
     pub fn cancelled(&self) -> bool {
-        self.0.is_cancelled()
+        self.0.body().is_cancelled()
     }
 
     /// Returns the context in which the callback runs; changes made in the one are seen in the other.
@@ -75,7 +97,7 @@ impl Handle {
     /// While a callback runs that started with no variable set at all, its own context is not yet to be had: the answer is an empty one.
     #[must_use]
     pub fn get_context(&self) -> Context {
-        self.0.get_context()
+        self.0.body().get_context()
     }
 }
 
@@ -83,7 +105,7 @@ impl fmt::Debug for Handle {
     /// Writes `<Handle path::of::callback at file:line>`, with `cancelled` after the first word where it is.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "<Handle ")?;
-        self.0.describe_state(f)
+        self.0.body().describe_state(f)
     }
 }
 
@@ -121,7 +143,7 @@ impl fmt::Debug for TimerHandle {
     /// Writes `<TimerHandle when=1.5s path::of::callback at file:line>`, with `cancelled` after the first word where it is.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "<TimerHandle when={:?} ", self.when)?;
-        self.handle.0.describe_state(f)
+        self.handle.0.body().describe_state(f)
     }
 }
 
@@ -130,6 +152,12 @@ pub(crate) trait Cancellable: Runnable {
     fn cancel(&self);
     fn is_cancelled(&self) -> bool;
     fn get_context(&self) -> Context;
+}
+
+impl<C: Cancellable + 'static> View<C> for dyn Cancellable {
+    fn view(cell: &C) -> &(dyn Cancellable + 'static) {
+        cell
+    }
 }
 
 impl dyn Cancellable {
@@ -154,24 +182,25 @@ pub(crate) struct HandleCell<F> {
 }
 
 impl<F> HandleCell<F> {
+    /// The one allocation of a callback; it is put together in its place.
     #[inline]
-    pub(crate) fn new(
+    pub(crate) fn allocate(
         callback: F,
         context: Option<Context>,
         location: &'static Location<'static>,
-    ) -> Rc<Self> {
-        let cell = Rc::new(Self {
-            callback: Cell::new(None),
-            context: Cell::new(None),
-            cancelled: Cell::new(false),
-            location,
-        });
-        // Filled where it lies: built on the stack and copied, it would cost 2 ns of the 16 that a callback takes.
-        cell.callback.set(Some(callback));
-        if context.is_some() {
-            cell.context.set(context);
-        }
-        cell
+    ) -> Callback
+    where
+        F: FnOnce() + 'static,
+    {
+        Shared::new_with(|| {
+            let cell = Self {
+                callback: Cell::new(Some(callback)),
+                context: Cell::new(context),
+                cancelled: Cell::new(false),
+                location,
+            };
+            ((), cell)
+        })
     }
 
     /// Another handle to the context, where there is one.
@@ -185,7 +214,7 @@ impl<F> HandleCell<F> {
 
 impl<F: FnOnce() + 'static> Runnable for HandleCell<F> {
     #[inline]
-    fn run(self: Rc<Self>) {
+    fn run(&self) {
         let Some(callback) = self.callback.take() else {
             return;
         };

@@ -1,6 +1,11 @@
 //! What the scheduler asks of whoever runs it.
 
-use std::{any::Any, panic::resume_unwind, rc::Rc};
+use std::{
+    any::Any,
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    rc::Rc,
+};
 
 use crate::{Runnable, Token};
 
@@ -12,15 +17,54 @@ pub trait Host {
     /// Wakes what `token` stands for: its turn in the ready queue has come.
     fn wake(&self, token: Token);
 
+    /// Runs a callback whose turn has come; whoever watches what runs does so around it.
+    ///
+    /// A panic that leaves it is caught, and given to [`callback_panicked`](Self::callback_panicked).
+    #[inline]
+    fn run(&self, callback: &dyn Runnable) {
+        callback.run();
+    }
+
     /// Reports that `callback` panicked with `payload`; the callbacks behind it run all the same.
-    fn callback_panicked(&self, callback: Rc<dyn Runnable>, payload: Box<dyn Any + Send>);
+    fn callback_panicked(&self, callback: &dyn Runnable, payload: Box<dyn Any + Send>);
+}
+
+/// Runs one callback, and keeps its panic from the callbacks behind it.
+#[inline]
+pub(crate) fn run(callback: &dyn Runnable, host: &(impl Host + ?Sized)) {
+    // Nothing of ours is broken by an unwinding callback: no borrow is held, and the queue has let go of it (I4).
+    let outcome = catch_unwind(AssertUnwindSafe(|| host.run(callback)));
+    if let Err(payload) = outcome {
+        host.callback_panicked(callback, payload);
+    }
+}
+
+/// Drops a callback that has run; a panic of its destructor is reported as one of the callback.
+#[inline]
+pub(crate) fn let_go(callback: Rc<dyn Runnable>, host: &(impl Host + ?Sized)) {
+    if Rc::strong_count(&callback) == 1
+        && let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(callback)))
+    {
+        host.callback_panicked(&Dropped, payload);
+    }
+}
+
+/// Stands for a callback that is no more.
+struct Dropped;
+
+impl Runnable for Dropped {
+    fn run(&self) {}
+
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("destructor of a callback")
+    }
 }
 
 /// The host without wishes: ignores tokens, and lets the panic of a callback go on into the caller.
 impl Host for () {
     fn wake(&self, _: Token) {}
 
-    fn callback_panicked(&self, _: Rc<dyn Runnable>, payload: Box<dyn Any + Send>) {
+    fn callback_panicked(&self, _: &dyn Runnable, payload: Box<dyn Any + Send>) {
         resume_unwind(payload);
     }
 }

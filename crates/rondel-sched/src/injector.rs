@@ -6,18 +6,28 @@
 //! # The protocol
 //!
 //! ```text
-//!   sender: push the message; if pending was false, swapping it to true: notify
-//!   receiver: if pending: swap it to false; then move what the channel holds
+//!              send: notify                    stay_awake
+//!   Quiet ----------------------> Pending  Quiet --------> Awake
+//!     ^                            ^   |     ^                |
+//!     |       receive (resting)    |   |     +----------------+
+//!     +----------------------------|---+         may_sleep
+//!                                  |   |
+//!   Awake -------------------------+   +------> Awake
+//!            send: nobody is told        receive (resting)
 //! ```
 //!
-//! A sender that finds `pending` set leaves the notification to the one who set it.
-//! Both swaps are read-modify-writes of one atomic, so they are ordered: a sender that came first has its message seen by the receiver's look into the
-//! channel behind the swap, and a sender that came second found false and notifies (I5).
+//! - A sender pushes its message and swaps the state to `Pending`; if it was `Quiet`, it notifies.
+//! - The receiver swaps `Pending` to the state it rests in, and then moves what the channel holds.
+//! - A receiver that looks into the channel again and again rests in `Awake`, where nobody has to notify it. Before it sleeps it goes from `Awake` to
+//!   `Quiet`; if it finds `Pending` instead it must not sleep.
+//!
+//! All of these are read-modify-writes of one atomic, so they are ordered: a sender that came first has its message seen by the receiver's look into the
+//! channel behind the swap, and a sender that came second finds `Quiet` and notifies, or `Awake`, behind which the receiver looks once more (I5).
 
 use std::{
     fmt,
     panic::Location,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicU8, Ordering},
 };
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
@@ -44,10 +54,21 @@ impl fmt::Debug for Message {
 /// The thread-safe entrance of a [`Scheduler`](crate::Scheduler): takes messages from any thread and outlives the scheduler.
 pub struct Injector {
     sender: Sender<Envelope>,
-    /// Whether somebody was notified and the receiver has not answered yet.
-    pending: AtomicBool,
+    state: AtomicU8,
     notify: Box<dyn Fn() + Send + Sync>,
 }
+
+/// What a receiver does when nothing was sent: the state that it rests in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rest {
+    /// It may be asleep, and has to be notified.
+    Quiet = 0,
+    /// It looks into the channel by itself.
+    Awake = 1,
+}
+
+/// Something was sent, and the receiver has not answered yet.
+const PENDING: u8 = 2;
 
 /// A message, and the line that sent it.
 pub(crate) struct Envelope {
@@ -61,7 +82,7 @@ impl Injector {
         (
             Self {
                 sender,
-                pending: AtomicBool::new(false),
+                state: AtomicU8::new(Rest::Quiet as u8),
                 notify,
             },
             receiver,
@@ -70,7 +91,8 @@ impl Injector {
 
     /// Sends a message; messages of one thread arrive in order.
     ///
-    /// Only the first message since the scheduler last received notifies it; the others are found beside it.
+    /// Only the first message since the scheduler last received notifies it, and none while it [stays awake](crate::Scheduler::stay_awake); the others are
+    /// found beside it.
     /// A message that was accepted while the scheduler closes may be dropped without having run.
     ///
     /// # Errors
@@ -83,7 +105,7 @@ impl Injector {
             location: Location::caller(),
         };
         self.sender.send(envelope).map_err(|_| ClosedError)?;
-        if !self.pending.swap(true, Ordering::AcqRel) {
+        if self.state.swap(PENDING, Ordering::AcqRel) == Rest::Quiet as u8 {
             self.notify();
         }
         Ok(())
@@ -97,12 +119,27 @@ impl Injector {
     /// Whether something may have been sent since the last [`answer`](Self::answer): one relaxed load.
     #[inline]
     pub(crate) fn pending(&self) -> bool {
-        self.pending.load(Ordering::Relaxed)
+        self.state.load(Ordering::Relaxed) == PENDING
     }
 
-    /// Takes back `pending`: from here on a sender notifies again, and whatever was sent before is in the channel.
-    pub(crate) fn answer(&self) {
-        self.pending.swap(false, Ordering::AcqRel);
+    /// Takes back `Pending`: whatever was sent before is in the channel.
+    pub(crate) fn answer(&self, rest: Rest) {
+        self.state.swap(rest as u8, Ordering::AcqRel);
+    }
+
+    /// Changes the state that the receiver rests in; false if something is pending, which it has to receive first.
+    pub(crate) fn rest(&self, rest: Rest) -> bool {
+        let other = match rest {
+            Rest::Quiet => Rest::Awake,
+            Rest::Awake => Rest::Quiet,
+        };
+        let changed = self.state.compare_exchange(
+            other as u8,
+            rest as u8,
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        );
+        changed.is_ok() || changed == Err(rest as u8)
     }
 }
 

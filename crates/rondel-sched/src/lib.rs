@@ -17,7 +17,7 @@
 //!
 //! # Invariants
 //!
-//! - I1. Callbacks run in the order in which they entered the ready queue, each at most once, and only inside [`Scheduler::run_ready`].
+//! - I1. Callbacks run in the order in which they entered the ready queue, each at most once, and only inside [`Scheduler::run_ready`]; so do tokens, unless an [`Order`] was set.
 //! - I2. [`Scheduler::run_ready`] runs exactly what was ready when it was called; what that adds waits for the next call.
 //! - I3. Due timers enter the ready queue in the order of (when, setting).
 //! - I4. No user code (a callback, a destructor, a clock, a notification) runs while a borrow or a lock of this crate is held, so all of it may call back in.
@@ -63,15 +63,18 @@ mod error;
 mod handle;
 mod host;
 mod injector;
+mod order;
 mod ready;
 mod scheduler;
 mod timers;
 mod token;
+mod wheel;
 
 pub use clock::{Clock, MonotonicClock, VirtualClock};
 pub use error::ClosedError;
 pub use handle::{Handle, Runnable, TimerHandle, describe_callback};
 pub use host::Host;
 pub use injector::{Injector, Message};
+pub use order::Order;
 pub use scheduler::Scheduler;
 pub use token::Token;

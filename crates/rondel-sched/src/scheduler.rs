@@ -11,7 +11,7 @@
 use std::{
     cell::{Cell, RefCell},
     fmt,
-    panic::{AssertUnwindSafe, Location, catch_unwind},
+    panic::{Location, resume_unwind},
     rc::Rc,
     sync::Arc,
     time::Duration,
@@ -21,9 +21,11 @@ use crossbeam_channel::Receiver;
 use rondel_context::{Context, capture};
 
 use crate::{
-    Clock, ClosedError, Handle, Host, Injector, Message, Runnable, TimerHandle, Token,
-    handle::{Cancellable, HandleCell},
-    injector::Envelope,
+    Clock, ClosedError, Handle, Host, Injector, Message, Order, Runnable, TimerHandle, Token,
+    handle::{Callback, HandleCell},
+    host::{let_go, run},
+    injector::{Envelope, Rest},
+    order::Generator,
     ready::{Ready, ReadyQueue},
     timers::{First, Timers},
 };
@@ -40,6 +42,10 @@ pub struct Scheduler {
     /// None once closed: senders are refused from then on.
     receiver: RefCell<Option<Receiver<Envelope>>>,
     closed: Cell<bool>,
+    /// What it does when nothing was sent.
+    rest: Cell<Rest>,
+    /// None for first in, first out.
+    generator: Cell<Option<Generator>>,
 }
 
 impl Scheduler {
@@ -62,6 +68,8 @@ impl Scheduler {
             injector: Arc::new(injector),
             receiver: RefCell::new(Some(receiver)),
             closed: Cell::new(false),
+            rest: Cell::new(Rest::Quiet),
+            generator: Cell::new(None),
         }
     }
 
@@ -77,6 +85,24 @@ impl Scheduler {
     #[inline]
     pub fn time(&self) -> Duration {
         self.clock.time()
+    }
+
+    /// Sets the order in which what is ready runs; at first it is [`Order::Fifo`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    /// use rondel_sched::{Order, Scheduler, VirtualClock};
+    ///
+    /// let scheduler = Scheduler::new(Rc::new(VirtualClock::new()));
+    /// scheduler.set_order(Order::Seeded(17));
+    /// ```
+    pub fn set_order(&self, order: Order) {
+        self.generator.set(match order {
+            Order::Fifo => None,
+            Order::Seeded(seed) => Some(Generator::new(seed)),
+        });
     }
 
     /// Puts `callback` at the end of the ready queue, to run in a copy of the current context.
@@ -187,7 +213,18 @@ impl Scheduler {
     #[inline]
     pub fn schedule(&self, callback: Rc<dyn Runnable>) -> Result<(), ClosedError> {
         self.refuse_when_closed()?;
-        self.ready.push(Ready::Run(callback));
+        self.ready.run(callback);
+        Ok(())
+    }
+
+    /// Puts the callback of a handle that was made [unscheduled](Handle::unscheduled) at the end of the ready queue.
+    ///
+    /// # Errors
+    ///
+    /// [`ClosedError`] when the scheduler is closed.
+    pub fn schedule_handle(&self, handle: &Handle) -> Result<(), ClosedError> {
+        self.refuse_when_closed()?;
+        self.ready.call(handle.callback().clone());
         Ok(())
     }
 
@@ -195,7 +232,7 @@ impl Scheduler {
     #[inline]
     pub fn wake(&self, token: Token) {
         if !self.is_closed() {
-            self.ready.push(Ready::Wake(token));
+            self.ready.wake(token);
         }
     }
 
@@ -208,15 +245,43 @@ impl Scheduler {
         self.injector.pending() && self.receive_pending()
     }
 
+    /// Spares senders the notification: whoever steps the scheduler promises to [`receive`](Self::receive) again and again, until
+    /// [`may_sleep`](Self::may_sleep).
+    pub fn stay_awake(&self) {
+        self.rest.set(Rest::Awake);
+        // What is pending is received soon.
+        self.injector.rest(Rest::Awake);
+    }
+
+    /// Has senders notify again; false if something was sent meanwhile, and has to be received before whoever steps the scheduler sleeps.
+    #[must_use]
+    pub fn may_sleep(&self) -> bool {
+        self.rest.set(Rest::Quiet);
+        self.injector.rest(Rest::Quiet)
+    }
+
     /// Returns the time of the first timer that is not cancelled.
+    ///
+    /// Where thousands are set for times that lie close together and far off, it looks at all of those; [`wake_up_time`](Self::wake_up_time) does not.
     #[must_use]
     pub fn next_timer(&self) -> Option<Duration> {
+        self.without_cancelled(Timers::first)
+    }
+
+    /// Returns how long a loop with nothing else to do may wait: until the first timer that is not cancelled, or where finding that takes long, until an
+    /// earlier time at which [`fire_timers`](Self::fire_timers) has to sort timers out.
+    #[must_use]
+    pub fn wake_up_time(&self) -> Option<Duration> {
+        self.without_cancelled(Timers::bound)
+    }
+
+    fn without_cancelled(&self, first: fn(&Timers) -> Option<First>) -> Option<Duration> {
         loop {
-            let first = self.timers.borrow().first()?;
-            match first {
+            let found = first(&self.timers.borrow())?;
+            match found {
                 First::Due(when) => return Some(when),
                 First::Cancelled => {
-                    let cancelled = self.timers.borrow_mut().pop();
+                    let cancelled = self.timers.borrow_mut().take_cancelled();
                     drop(cancelled);
                 }
             }
@@ -240,11 +305,19 @@ impl Scheduler {
     /// A panic is caught and given to `host`; the callbacks behind it run all the same.
     #[inline]
     pub fn run_ready(&self, host: &(impl Host + ?Sized)) -> usize {
+        if let Some(mut generator) = self.generator.get() {
+            self.ready.shuffle(&mut generator);
+            self.generator.set(Some(generator));
+        }
         let ready = self.ready_len();
         let mut ran = 0;
         for _ in 0..ready {
             match self.ready.pop() {
-                Some(Ready::Run(callback)) => run(callback, host),
+                Some(Ready::Call(callback)) => run(callback.body(), host),
+                Some(Ready::Run(callback)) => {
+                    run(&*callback, host);
+                    let_go(callback, host);
+                }
                 Some(Ready::Wake(token)) => host.wake(token),
                 // A callback ran the rest itself, or closed the scheduler.
                 None => break,
@@ -283,7 +356,7 @@ impl Scheduler {
 
     /// Closes the scheduler: drops whatever is queued, set or sent, and refuses everything from now on.
     ///
-    /// Destructors that run here may call back in; they find the scheduler closed.
+    /// Destructors that run here may call back in; they find the scheduler closed. The panic of one goes on when all have run.
     pub fn close(&self) {
         if self.closed.replace(true) {
             return;
@@ -293,15 +366,22 @@ impl Scheduler {
             timers = self.timer_len(),
             "scheduler closed"
         );
+        // What was sent is dropped with the rest.
+        self.receive();
+        let mut dropped = Ok(());
         // A destructor may still move timers into the ready queue behind our back, so once is not enough.
         while self.has_ready() || self.timer_len() > 0 {
-            self.ready.clear();
+            dropped = dropped.and(self.ready.clear());
             let timers = self.timers.borrow_mut().take_all();
-            drop(timers);
+            // They are dropped the same way.
+            timers
+                .into_iter()
+                .for_each(|timer| self.ready.call(timer.callback));
         }
-        // The channel drops what is left in it, without a lock, and refuses what comes later.
+        // The channel drops what came meanwhile, without a lock, and refuses what comes later.
         let receiver = self.receiver.borrow_mut().take();
         drop(receiver);
+        dropped.unwrap_or_else(|payload| resume_unwind(payload));
     }
 
     /// Says whether [`close`](Self::close) was called.
@@ -329,9 +409,9 @@ impl Scheduler {
         location: &'static Location<'static>,
     ) -> Result<Handle, ClosedError> {
         self.refuse_when_closed()?;
-        let cell: Rc<dyn Cancellable> = HandleCell::new(callback, context, location);
-        self.ready.push(Ready::Run(cell.clone()));
-        Ok(Handle::new(cell))
+        let callback = HandleCell::allocate(callback, context, location);
+        self.ready.call(callback.clone());
+        Ok(Handle::new(callback))
     }
 
     #[inline]
@@ -343,13 +423,13 @@ impl Scheduler {
         location: &'static Location<'static>,
     ) -> Result<TimerHandle, ClosedError> {
         self.refuse_when_closed()?;
-        let cell: Rc<dyn Cancellable> = HandleCell::new(callback, context, location);
-        self.add_timer(when, cell.clone());
-        Ok(TimerHandle::new(Handle::new(cell), when))
+        let callback = HandleCell::allocate(callback, context, location);
+        self.add_timer(when, callback.clone());
+        Ok(TimerHandle::new(Handle::new(callback), when))
     }
 
     /// The part of setting a timer that is the same for every callback.
-    fn add_timer(&self, when: Duration, callback: Rc<dyn Cancellable>) {
+    fn add_timer(&self, when: Duration, callback: Callback) {
         let swept = self.timers.borrow_mut().add(when, callback).0;
         if !swept.is_empty() {
             tracing::trace!(
@@ -368,9 +448,9 @@ impl Scheduler {
             match due {
                 None => return fired,
                 // Dropped here, where no borrow is held.
-                Some(timer) if timer.callback.is_cancelled() => {}
+                Some(timer) if timer.is_cancelled() => {}
                 Some(timer) => {
-                    self.ready.push(Ready::Run(timer.callback));
+                    self.ready.call(timer.callback);
                     fired += 1;
                 }
             }
@@ -378,14 +458,21 @@ impl Scheduler {
     }
 
     fn receive_pending(&self) -> bool {
-        self.injector.answer();
+        self.injector.answer(self.rest.get());
         let receiver = self.receiver.borrow();
         let Some(receiver) = receiver.as_ref() else {
             return false;
         };
         let sent = receiver.len();
         for envelope in receiver.try_iter().take(sent) {
-            self.ready.push(envelope.into());
+            let Envelope { message, location } = envelope;
+            match message {
+                Message::Wake(token) => self.ready.wake(token),
+                Message::Call(callback) => {
+                    self.ready
+                        .call(HandleCell::allocate(callback, None, location));
+                }
+            }
         }
         sent > 0
     }
@@ -399,24 +486,5 @@ impl fmt::Debug for Scheduler {
             .field("timers", &self.timer_len())
             .field("closed", &self.is_closed())
             .finish_non_exhaustive()
-    }
-}
-
-impl From<Envelope> for Ready {
-    fn from(Envelope { message, location }: Envelope) -> Self {
-        match message {
-            Message::Wake(token) => Self::Wake(token),
-            Message::Call(callback) => Self::Run(HandleCell::new(callback, None, location)),
-        }
-    }
-}
-
-/// Runs one callback, and keeps its panic from the callbacks behind it.
-#[inline]
-fn run(callback: Rc<dyn Runnable>, host: &(impl Host + ?Sized)) {
-    // Nothing of ours is broken by an unwinding callback: no borrow is held, and the queue has let go of it (I4).
-    let outcome = catch_unwind(AssertUnwindSafe(|| Rc::clone(&callback).run()));
-    if let Err(payload) = outcome {
-        host.callback_panicked(callback, payload);
     }
 }

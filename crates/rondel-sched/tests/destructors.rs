@@ -2,7 +2,13 @@
 
 mod common;
 
-use std::{cell::RefCell, rc::Rc, time::Duration};
+use std::{
+    cell::RefCell,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 
 use common::World;
 use rondel_context::{Context, ContextVar};
@@ -196,5 +202,30 @@ fn a_scheduler_that_goes_takes_its_callbacks_with_it() -> Result<(), ClosedError
         injector.send(Message::Call(Box::new(|| ()))),
         Err(ClosedError)
     );
+    Ok(())
+}
+
+#[test]
+fn a_destructor_that_panics_at_close_keeps_none_from_being_dropped() -> Result<(), ClosedError> {
+    let alive = Rc::new(());
+    let sent = Arc::new(());
+    let world = World::new();
+    let scheduler = &world.scheduler;
+    for _ in 0..2 {
+        let bad = || OnDrop(|| resume_unwind(Box::new("oops")));
+        let (soon, timer, message) = (bad(), bad(), bad());
+        scheduler.call_soon(move || drop(soon))?;
+        scheduler.call_later(Duration::from_secs(1), move || drop(timer))?;
+        let call = Box::new(move || drop(message));
+        scheduler.injector().send(Message::Call(call))?;
+        let (soon, timer, message) = (alive.clone(), alive.clone(), sent.clone());
+        scheduler.call_soon(move || drop(soon))?;
+        scheduler.call_later(Duration::from_secs(1), move || drop(timer))?;
+        let call = Box::new(move || drop(message));
+        scheduler.injector().send(Message::Call(call))?;
+    }
+    let closed = catch_unwind(AssertUnwindSafe(|| scheduler.close()));
+    assert_eq!(closed.unwrap_err().downcast_ref(), Some(&"oops"));
+    assert_eq!((Rc::strong_count(&alive), Arc::strong_count(&sent)), (1, 1));
     Ok(())
 }

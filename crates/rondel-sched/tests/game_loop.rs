@@ -48,7 +48,7 @@ impl Host for Game {
         self.sprites.borrow_mut()[sprite] += 1;
     }
 
-    fn callback_panicked(&self, _: Rc<dyn Runnable>, payload: Box<dyn Any + Send>) {
+    fn callback_panicked(&self, _: &dyn Runnable, payload: Box<dyn Any + Send>) {
         resume_unwind(payload);
     }
 }

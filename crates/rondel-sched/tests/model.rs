@@ -23,7 +23,7 @@ const OPEN: &str = "the scheduler is open";
 enum Operation {
     CallSoon(Body),
     CallAt {
-        when: u8,
+        delay: u64,
         body: Body,
     },
     /// Cancels one of the callbacks scheduled so far, counted from the last.
@@ -33,7 +33,7 @@ enum Operation {
     Wake(u8),
     /// Wakes through the entrance for other threads.
     Send(u8),
-    Advance(u8),
+    Advance(u64),
     Turn,
 }
 
@@ -42,7 +42,7 @@ enum Operation {
 enum Body {
     Nothing,
     CallSoon,
-    CallAt { when: u8 },
+    CallAt { delay: u64 },
     Cancel { back: usize },
     Panic,
 }
@@ -59,27 +59,49 @@ fn bodies() -> impl Strategy<Value = Body> {
     prop_oneof![
         4 => Just(Body::Nothing),
         2 => Just(Body::CallSoon),
-        2 => any::<u8>().prop_map(|when| Body::CallAt { when }),
+        2 => delays().prop_map(|delay| Body::CallAt { delay }),
         2 => (0..8_usize).prop_map(|back| Body::Cancel { back }),
         1 => Just(Body::Panic),
     ]
 }
 
+/// Mostly few different ones, so that many timers are set for the same time, and some for the past; but also far ones, which wait
+/// for their time in every level of the wheel.
+fn delays() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        8 => 0..64_u64,
+        2 => 0..2_000_u64,
+        1 => 0..100_000_000_u64,
+        1 => (0..46_u32).prop_map(|bits| 1 << bits),
+    ]
+}
+
+/// The time that a delay is set for.
+fn when_of(now: u64, delay: u64) -> u64 {
+    (now + delay).saturating_sub(32)
+}
+
 fn operations() -> impl Strategy<Value = Operation> {
     prop_oneof![
         4 => bodies().prop_map(Operation::CallSoon),
-        // Few different times, so that many are equal; half of them are soon in the past.
-        6 => (any::<u8>(), bodies()).prop_map(|(when, body)| Operation::CallAt { when: when / 4, body }),
+        6 => (delays(), bodies()).prop_map(|(delay, body)| Operation::CallAt { delay, body }),
         3 => (0..8_usize).prop_map(|back| Operation::Cancel { back }),
         1 => any::<u8>().prop_map(Operation::Wake),
         1 => any::<u8>().prop_map(Operation::Send),
-        1 => (0..4_u8).prop_map(Operation::Advance),
+        1 => prop_oneof![8 => 0..4_u64, 4 => 0..300_u64, 1 => delays()].prop_map(Operation::Advance),
         2 => Just(Operation::Turn),
     ]
 }
 
+/// A unit is a quarter of a tick of the wheel.
+const UNIT: u64 = 1 << 18;
+
 fn time(units: u64) -> Duration {
-    Duration::from_nanos(units)
+    Duration::from_nanos(units * UNIT)
+}
+
+fn units(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).expect("it is short") / UNIT
 }
 
 /// The scheduler, and what its callbacks need.
@@ -101,7 +123,7 @@ impl World {
         })
     }
 
-    fn call(self: &Rc<Self>, when: Option<u8>, body: Body) {
+    fn call(self: &Rc<Self>, delay: Option<u64>, body: Body) {
         let id = self.handles.borrow().len();
         let world = Rc::clone(self);
         let callback = move || {
@@ -109,19 +131,19 @@ impl World {
             match body {
                 Body::Nothing => {}
                 Body::CallSoon => world.call(None, Body::Nothing),
-                Body::CallAt { when } => world.call(Some(when), Body::Nothing),
+                Body::CallAt { delay } => world.call(Some(delay), Body::Nothing),
                 Body::Cancel { back } => world.cancel(back),
                 // Past the panic hook, which would print.
                 Body::Panic => resume_unwind(Box::new(id)),
             }
         };
-        let handle = match when {
+        let handle = match delay {
             None => self.scheduler.call_soon(callback).expect(OPEN),
-            Some(when) => (*self
-                .scheduler
-                .call_at(time(when.into()), callback)
-                .expect(OPEN))
-            .clone(),
+            Some(delay) => {
+                let when = when_of(units(self.scheduler.time()), delay);
+                let timer = self.scheduler.call_at(time(when), callback).expect(OPEN);
+                (*timer).clone()
+            }
         };
         self.handles.borrow_mut().push(handle);
     }
@@ -136,14 +158,14 @@ impl World {
     fn apply(self: &Rc<Self>, operation: &Operation) {
         match *operation {
             Operation::CallSoon(body) => self.call(None, body),
-            Operation::CallAt { when, body } => self.call(Some(when), body),
+            Operation::CallAt { delay, body } => self.call(Some(delay), body),
             Operation::Cancel { back } => self.cancel(back),
             Operation::Wake(bits) => self.scheduler.wake(Token::from_bits(bits.into())),
             Operation::Send(bits) => {
                 let message = Message::Wake(Token::from_bits(bits.into()));
                 self.scheduler.injector().send(message).expect(OPEN);
             }
-            Operation::Advance(by) => self.clock.advance(time(by.into())),
+            Operation::Advance(by) => self.clock.advance(time(by)),
             Operation::Turn => {
                 self.scheduler.receive();
                 self.scheduler.fire_timers();
@@ -158,7 +180,7 @@ impl Host for World {
         self.events.borrow_mut().push(Event::Woken(token.to_bits()));
     }
 
-    fn callback_panicked(&self, _: Rc<dyn Runnable>, _: Box<dyn Any + Send>) {
+    fn callback_panicked(&self, _: &dyn Runnable, _: Box<dyn Any + Send>) {
         self.events.borrow_mut().push(Event::Panicked);
     }
 }
@@ -184,13 +206,13 @@ enum Ready {
 }
 
 impl Model {
-    fn call(&mut self, when: Option<u8>, body: Body) {
+    fn call(&mut self, delay: Option<u64>, body: Body) {
         let id = self.callbacks.len();
         self.callbacks.push((body, false));
-        match when {
+        match delay {
             None => self.ready.push(Ready::Run(id)),
-            Some(when) => {
-                self.timers.push((when.into(), id));
+            Some(delay) => {
+                self.timers.push((when_of(self.now, delay), id));
                 self.timers.sort();
             }
         }
@@ -207,11 +229,11 @@ impl Model {
     fn apply(&mut self, operation: &Operation) {
         match *operation {
             Operation::CallSoon(body) => self.call(None, body),
-            Operation::CallAt { when, body } => self.call(Some(when), body),
+            Operation::CallAt { delay, body } => self.call(Some(delay), body),
             Operation::Cancel { back } => self.cancel(back),
             Operation::Wake(bits) => self.ready.push(Ready::Wake(bits)),
             Operation::Send(bits) => self.sent.push(bits),
-            Operation::Advance(by) => self.now += u64::from(by),
+            Operation::Advance(by) => self.now += by,
             Operation::Turn => self.turn(),
         }
     }
@@ -240,7 +262,7 @@ impl Model {
         match self.callbacks[id].0 {
             Body::Nothing => {}
             Body::CallSoon => self.call(None, Body::Nothing),
-            Body::CallAt { when } => self.call(Some(when), Body::Nothing),
+            Body::CallAt { delay } => self.call(Some(delay), Body::Nothing),
             Body::Cancel { back } => self.cancel(back),
             Body::Panic => self.events.push(Event::Panicked),
         }
@@ -271,6 +293,9 @@ fn the_scheduler_does_what_two_vecs_do() {
                 prop_assert_eq!(world.scheduler.ready_len(), model.ready.len());
                 let next = model.timers.first().map(|&(when, _)| time(when));
                 prop_assert_eq!(world.scheduler.next_timer(), next);
+                // A wait never lasts beyond the next timer.
+                let wait = world.scheduler.wake_up_time();
+                prop_assert_eq!((wait.is_some(), wait <= next), (next.is_some(), true));
             }
             world.handles.borrow_mut().clear();
             world.scheduler.close();

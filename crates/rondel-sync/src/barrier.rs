@@ -24,6 +24,7 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::panic::Location;
 use std::rc::Rc;
 
 use rondel_task::{Result, ValueError};
@@ -109,16 +110,18 @@ impl Barrier {
     /// # Errors
     /// [`BrokenBarrierError`] if the barrier is broken, or is reset or aborted while the task waits; `CancelledError` if the
     /// task is cancelled meanwhile; `RuntimeError` on another loop than the one the barrier is bound to.
+    #[track_caller]
     pub fn wait(&self) -> impl core::future::Future<Output = Result<usize>> + use<> {
-        let barrier = self.clone();
+        let (barrier, at) = (self.clone(), Location::caller());
+        let acquired = self.shared.condition.acquire();
         async move {
-            let _guard = barrier.shared.condition.acquire().await?;
-            barrier.wait_until_let_in().await?;
+            let _guard = acquired.await?;
+            barrier.wait_until_let_in(at).await?;
             let place = Place::take(&barrier);
             if place.index + 1 == barrier.shared.parties {
                 barrier.change(State::Draining);
             } else {
-                barrier.wait_until_let_out().await?;
+                barrier.wait_until_let_out(at).await?;
             }
             Ok(place.index)
         }
@@ -130,10 +133,12 @@ impl Barrier {
     ///
     /// # Errors
     /// As [`Lock::acquire`](crate::Lock::acquire).
+    #[track_caller]
     pub fn reset(&self) -> impl core::future::Future<Output = Result<()>> + use<> {
         let barrier = self.clone();
+        let acquired = self.shared.condition.acquire();
         async move {
-            let _guard = barrier.shared.condition.acquire().await?;
+            let _guard = acquired.await?;
             barrier.change(match barrier.shared.count.get() {
                 0 => State::Filling,
                 _ => State::Resetting,
@@ -148,10 +153,12 @@ impl Barrier {
     ///
     /// # Errors
     /// As [`Lock::acquire`](crate::Lock::acquire).
+    #[track_caller]
     pub fn abort(&self) -> impl core::future::Future<Output = Result<()>> + use<> {
         let barrier = self.clone();
+        let acquired = self.shared.condition.acquire();
         async move {
-            let _guard = barrier.shared.condition.acquire().await?;
+            let _guard = acquired.await?;
             barrier.change(State::Broken);
             Ok(())
         }
@@ -189,20 +196,20 @@ impl Barrier {
         self.shared.condition.wake(usize::MAX);
     }
 
-    async fn wait_until_let_in(&self) -> Result<()> {
+    async fn wait_until_let_in(&self, at: &'static Location<'static>) -> Result<()> {
         let state = &self.shared.state;
         let is_open = || !matches!(state.get(), State::Draining | State::Resetting);
-        self.shared.condition.wait_for(is_open).await?;
+        self.shared.condition.wait_for_at(at, is_open).await?;
         match state.get() {
             State::Broken => Err(BrokenBarrierError.into()),
             State::Filling | State::Draining | State::Resetting => Ok(()),
         }
     }
 
-    async fn wait_until_let_out(&self) -> Result<()> {
+    async fn wait_until_let_out(&self, at: &'static Location<'static>) -> Result<()> {
         let state = &self.shared.state;
         let is_over = || state.get() != State::Filling;
-        self.shared.condition.wait_for(is_over).await?;
+        self.shared.condition.wait_for_at(at, is_over).await?;
         match state.get() {
             State::Broken | State::Resetting => Err(BrokenBarrierError.into()),
             State::Filling | State::Draining => Ok(()),

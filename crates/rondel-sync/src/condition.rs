@@ -10,6 +10,7 @@
 //! [`asyncio.Condition`](https://docs.python.org/3/library/asyncio-sync.html#asyncio.Condition).
 
 use std::fmt;
+use std::panic::Location;
 use std::rc::Rc;
 
 use rondel_task::{Result, RuntimeError};
@@ -89,6 +90,7 @@ impl Condition {
     ///
     /// # Errors
     /// As [`Lock::acquire`].
+    #[track_caller]
     pub fn acquire(&self) -> impl core::future::Future<Output = Result<LockGuard>> + use<> {
         self.shared.lock.acquire()
     }
@@ -118,7 +120,15 @@ impl Condition {
     /// # Errors
     /// `RuntimeError` if nobody holds the lock, or on another loop than the one the condition is bound to;
     /// `NoRunningLoopError` on none; `CancelledError` if the task is cancelled meanwhile, told when the lock is held again.
+    #[track_caller]
     pub fn wait(&self) -> impl core::future::Future<Output = Result<()>> + use<> {
+        self.wait_at(Location::caller())
+    }
+
+    fn wait_at(
+        &self,
+        at: &'static Location<'static>,
+    ) -> impl core::future::Future<Output = Result<()>> + use<> {
         let condition = self.clone();
         async move {
             let lock = &condition.shared.lock;
@@ -132,9 +142,9 @@ impl Condition {
                 pass_on: true,
             };
             let enlisted = condition.shared.waiters.enlist(future);
-            let woken = enlisted.woken().await;
+            let woken = enlisted.woken(at).await;
             drop(enlisted);
-            hold_again(lock, hold, woken).await?;
+            hold_again(lock, hold, woken, at).await?;
             notified.pass_on = false;
             Ok(())
         }
@@ -147,14 +157,24 @@ impl Condition {
     ///
     /// # Errors
     /// As [`wait`](Self::wait), unless the predicate is true at once.
+    #[track_caller]
     pub fn wait_for<P: FnMut() -> bool>(
         &self,
+        predicate: P,
+    ) -> impl core::future::Future<Output = Result<()>> + use<P> {
+        self.wait_for_at(Location::caller(), predicate)
+    }
+
+    /// As `wait_for`, in the line `at`.
+    pub(crate) fn wait_for_at<P: FnMut() -> bool>(
+        &self,
+        at: &'static Location<'static>,
         mut predicate: P,
     ) -> impl core::future::Future<Output = Result<()>> + use<P> {
         let condition = self.clone();
         async move {
             while !predicate() {
-                condition.wait().await?;
+                condition.wait_at(at).await?;
             }
             Ok(())
         }
@@ -200,9 +220,14 @@ impl Condition {
 }
 
 /// Waits for the lock until it is had, whatever cancellations come meanwhile (I2); gives the latest error.
-async fn hold_again(lock: &Lock, hold: Hold, mut outcome: Result<()>) -> Result<()> {
+async fn hold_again(
+    lock: &Lock,
+    hold: Hold,
+    mut outcome: Result<()>,
+    at: &'static Location<'static>,
+) -> Result<()> {
     loop {
-        match lock.hold(hold).await {
+        match lock.hold(hold, at).await {
             Ok(()) => return outcome,
             Err(error) if error.is_cancelled() => outcome = Err(error),
             Err(error) => return Err(error),

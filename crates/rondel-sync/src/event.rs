@@ -5,6 +5,7 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::panic::Location;
 use std::rc::Rc;
 
 use rondel_task::Result;
@@ -81,7 +82,16 @@ impl Event {
     /// # Errors
     /// `CancelledError` if the task is cancelled meanwhile. If the task has to wait: `RuntimeError` on another loop than the
     /// one the event is bound to, `NoRunningLoopError` on none.
+    #[track_caller]
     pub fn wait(&self) -> impl core::future::Future<Output = Result<()>> + use<> {
+        self.wait_at(Location::caller())
+    }
+
+    /// As `wait`, in the line `at`.
+    pub(crate) fn wait_at(
+        &self,
+        at: &'static Location<'static>,
+    ) -> impl core::future::Future<Output = Result<()>> + use<> {
         let event = self.clone();
         async move {
             if event.is_set() {
@@ -89,7 +99,7 @@ impl Event {
             }
             let future = event.shared.bound.create_future(&event)?;
             let enlisted = event.shared.waiters.enlist(future);
-            enlisted.woken().await
+            enlisted.woken(at).await
         }
     }
 

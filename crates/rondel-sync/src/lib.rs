@@ -4,6 +4,9 @@
 //! [`Queue`], [`LifoQueue`] and [`PriorityQueue`] hand values from one to another. All are fair: who came first is woken first,
 //! and a task that is cancelled after it was woken wakes the next in its place. The order of events is CPython 3.13's.
 //!
+//! Beyond asyncio, [`channel`] hands values from many senders to many receivers, [`watch`] keeps the latest value, and
+//! [`broadcast`] gives every value to every receiver.
+//!
 //! It does not synchronise threads: `std::sync` does, and from another thread a value reaches the loop through
 //! `call_soon_threadsafe` of [`EventLoop`](rondel_task::EventLoop). It keeps no time: a limit is put around an operation with
 //! [`wait_for`](rondel_task::wait_for) or [`timeout`](rondel_task::timeout()).
@@ -46,6 +49,8 @@
 #![forbid(unsafe_code)]
 
 mod barrier;
+pub mod broadcast;
+mod channel;
 mod condition;
 mod error;
 mod event;
@@ -54,8 +59,13 @@ mod loop_bound;
 mod queue;
 mod semaphore;
 mod waiters;
+pub mod watch;
 
 pub use barrier::{Barrier, BarrierStatistics};
+pub use channel::{
+    ChannelClosed, ChannelFull, ChannelStatistics, Receiver, Recv, SendError, Sender, TryRecvError,
+    TrySendError, channel,
+};
 pub use condition::{Condition, ConditionStatistics};
 pub use error::BrokenBarrierError;
 pub use event::{Event, EventStatistics};

@@ -10,6 +10,7 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::panic::Location;
 use std::rc::Rc;
 
 use rondel_task::{Result, RuntimeError};
@@ -90,11 +91,12 @@ impl Lock {
     /// # Errors
     /// `CancelledError` if the task is cancelled meanwhile. If the task has to wait: `RuntimeError` on another loop than the
     /// one the lock is bound to, `NoRunningLoopError` on none.
+    #[track_caller]
     pub fn acquire(&self) -> impl core::future::Future<Output = Result<LockGuard>> + use<> {
-        let lock = self.clone();
+        let (lock, at) = (self.clone(), Location::caller());
         async move {
             let hold = lock.next_hold();
-            lock.hold(hold).await?;
+            lock.hold(hold, at).await?;
             Ok(LockGuard {
                 lock,
                 hold: Some(hold),
@@ -142,8 +144,8 @@ impl Lock {
         Hold(number)
     }
 
-    /// Waits for the lock and holds it under this number.
-    pub(crate) async fn hold(&self, hold: Hold) -> Result<()> {
+    /// Waits for the lock, in the line `at`, and holds it under this number.
+    pub(crate) async fn hold(&self, hold: Hold, at: &'static Location<'static>) -> Result<()> {
         let Shared {
             holder,
             waiters,
@@ -157,7 +159,7 @@ impl Lock {
         let future = bound.create_future(self)?;
         let _pass_on = PassOn(self);
         let enlisted = waiters.enlist(future);
-        enlisted.woken().await?;
+        enlisted.woken(at).await?;
         holder.set(Some(hold));
         Ok(())
     }

@@ -6,21 +6,23 @@
 use std::cell::OnceCell;
 use std::fmt;
 
-use rondel_task::{Future, Result, RuntimeError, get_running_loop};
+use rondel_task::{Future, Result, RuntimeError, WeakEventLoop, get_running_loop};
 
 /// Makes the futures that tasks wait for, all on one loop.
 #[derive(Default)]
 pub(crate) struct LoopBound {
-    /// A future of that loop which nobody completes: it knows its loop and, unlike a handle of the loop, does not keep it open.
-    mark: OnceCell<Future<()>>,
+    event_loop: OnceCell<WeakEventLoop>,
 }
 
 impl LoopBound {
     /// Makes a future of the running loop; `primitive` is named where that is not the loop it is bound to.
-    pub(crate) fn create_future(&self, primitive: &dyn fmt::Debug) -> Result<Future<()>> {
+    pub(crate) fn create_future<T: 'static>(
+        &self,
+        primitive: &dyn fmt::Debug,
+    ) -> Result<Future<T>> {
         let running = get_running_loop()?;
-        let mark = self.mark.get_or_init(|| running.create_future());
-        if !mark.get_loop().ptr_eq(&running) {
+        let own = self.event_loop.get_or_init(|| running.downgrade());
+        if !own.is(&running) {
             let text = format!("{primitive:?} is bound to a different event loop");
             return Err(RuntimeError::new(text).into());
         }

@@ -11,6 +11,7 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::panic::Location;
 use std::rc::Rc;
 
 use rondel_task::{Future, Result, ValueError};
@@ -104,10 +105,11 @@ impl Semaphore {
     /// # Errors
     /// `CancelledError` if the task is cancelled meanwhile. If the task has to wait: `RuntimeError` on another loop than the
     /// one the semaphore is bound to, `NoRunningLoopError` on none.
+    #[track_caller]
     pub fn acquire(&self) -> impl core::future::Future<Output = Result<SemaphoreGuard>> + use<> {
-        let semaphore = self.clone();
+        let (semaphore, at) = (self.clone(), Location::caller());
         async move {
-            semaphore.take_unit().await?;
+            semaphore.take_unit(at).await?;
             Ok(SemaphoreGuard {
                 semaphore,
                 holds: true,
@@ -137,7 +139,7 @@ impl Semaphore {
         }
     }
 
-    async fn take_unit(&self) -> Result<()> {
+    async fn take_unit(&self, at: &'static Location<'static>) -> Result<()> {
         let value = &self.shared.value;
         if !self.locked() {
             value.set(value.get() - 1);
@@ -150,7 +152,7 @@ impl Semaphore {
             taken: false,
         };
         let enlisted = self.shared.waiters.enlist(future);
-        enlisted.woken().await?;
+        enlisted.woken(at).await?;
         unit.taken = true;
         Ok(())
     }
@@ -196,6 +198,7 @@ impl BoundedSemaphore {
     ///
     /// # Errors
     /// As [`Semaphore::acquire`].
+    #[track_caller]
     pub fn acquire(&self) -> impl core::future::Future<Output = Result<SemaphoreGuard>> + use<> {
         self.semaphore.acquire()
     }

@@ -11,13 +11,66 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
-use std::future::IntoFuture;
+use std::panic::Location;
 
 use rondel_task::{Awaiter, Future};
 
-#[derive(Default)]
-pub(crate) struct Waiters {
-    futures: RefCell<VecDeque<Future<()>>>,
+pub(crate) struct Waiters<W = Future<()>> {
+    futures: RefCell<VecDeque<W>>,
+}
+
+/// What stands in the list: a future that a task waits for, with what else there is of it.
+pub(crate) trait Waiter {
+    /// What the future brings.
+    type Outcome: 'static;
+
+    fn future(&self) -> &Future<Self::Outcome>;
+}
+
+impl<T: 'static> Waiter for Future<T> {
+    type Outcome = T;
+
+    fn future(&self) -> &Self {
+        self
+    }
+}
+
+impl<W: Waiter> Waiters<W> {
+    pub(crate) fn push(&self, waiter: W) {
+        self.futures.borrow_mut().push_back(waiter);
+    }
+
+    pub(crate) fn remove(&self, future: &Future<W::Outcome>) {
+        let mut futures = self.futures.borrow_mut();
+        let place = futures
+            .iter()
+            .position(|other| other.future().ptr_eq(future));
+        let removed = place.and_then(|place| futures.remove(place));
+        drop(futures);
+        drop(removed);
+    }
+
+    pub(crate) fn pop(&self) -> Option<W> {
+        self.futures.borrow_mut().pop_front()
+    }
+
+    /// Takes out the first that has not been woken, and those before it.
+    pub(crate) fn pop_pending(&self) -> Option<W> {
+        std::iter::from_fn(|| self.pop()).find(|waiter| !waiter.future().done())
+    }
+
+    /// How many have not been woken.
+    pub(crate) fn pending(&self) -> usize {
+        let futures = self.futures.borrow();
+        let pending = futures.iter().filter(|waiter| !waiter.future().done());
+        pending.count()
+    }
+
+    /// Whether any has not been woken.
+    pub(crate) fn any_pending(&self) -> bool {
+        let futures = self.futures.borrow();
+        futures.iter().any(|waiter| !waiter.future().done())
+    }
 }
 
 impl Waiters {
@@ -28,22 +81,6 @@ impl Waiters {
             waiters: self,
             future,
         }
-    }
-
-    pub(crate) fn push(&self, future: Future<()>) {
-        self.futures.borrow_mut().push_back(future);
-    }
-
-    pub(crate) fn remove(&self, future: &Future<()>) {
-        let mut futures = self.futures.borrow_mut();
-        let place = futures.iter().position(|other| other.ptr_eq(future));
-        let removed = place.and_then(|place| futures.remove(place));
-        drop(futures);
-        drop(removed);
-    }
-
-    pub(crate) fn pop(&self) -> Option<Future<()>> {
-        self.futures.borrow_mut().pop_front()
     }
 
     pub(crate) fn first(&self) -> Option<Future<()>> {
@@ -68,12 +105,6 @@ impl Waiters {
         self.futures.borrow().iter().all(Future::cancelled)
     }
 
-    /// How many have not been woken.
-    pub(crate) fn pending(&self) -> usize {
-        let futures = self.futures.borrow();
-        futures.iter().filter(|future| !future.done()).count()
-    }
-
     /// Writes the `Debug` text of a primitive: its name, its state, and how many wait.
     pub(crate) fn fmt(
         &self,
@@ -84,6 +115,14 @@ impl Waiters {
         match self.pending() {
             0 => write!(f, "<{name} [{state}]>"),
             waiting => write!(f, "<{name} [{state}, waiters:{waiting}]>"),
+        }
+    }
+}
+
+impl<W> Default for Waiters<W> {
+    fn default() -> Self {
+        Self {
+            futures: RefCell::default(),
         }
     }
 }
@@ -106,8 +145,9 @@ pub(crate) struct Enlisted<'a> {
 }
 
 impl Enlisted<'_> {
-    pub(crate) fn woken(&self) -> Awaiter<()> {
-        (&self.future).into_future()
+    /// The wait itself, in the line `at`.
+    pub(crate) fn woken(&self, at: &'static Location<'static>) -> Awaiter<()> {
+        self.future.clone().await_at(at)
     }
 }
 

@@ -17,6 +17,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::iter::FusedIterator;
 use std::marker::PhantomData;
+use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -25,6 +26,8 @@ use std::time::Duration;
 use futures_core::Stream;
 use rondel_sched::TimerHandle;
 
+use crate::awaiter::Awaiter;
+use crate::callback::Awaiting;
 use crate::cell::{AnyFuture, WeakFuture};
 use crate::core::Core;
 use crate::ensure_future::EnsureFuture;
@@ -92,6 +95,7 @@ fn watch_all<A: EnsureFuture>(
     }
     let completed = Watcher::new(Completed {
         core: event_loop.core().clone(),
+        at: Location::caller(),
         todo: RefCell::default(),
         done: RefCell::default(),
         getters: RefCell::default(),
@@ -113,6 +117,8 @@ fn watch_all<A: EnsureFuture>(
 /// What has come of the futures, shared by the iterator and everybody who waits.
 struct Completed<T> {
     core: Rc<Core>,
+    /// The line that called `as_completed`.
+    at: &'static Location<'static>,
     /// The futures that are not done, by their addresses (I3).
     todo: RefCell<BTreeMap<usize, WeakFuture>>,
     /// The queue: futures that are done, and `None` for each that was not in time (I1).
@@ -135,6 +141,12 @@ impl<T: 'static> Watch for Completed<T> {
         if self.todo.borrow().is_empty() {
             self.replace_timer(None);
         }
+    }
+
+    fn awaiting(&self) -> Vec<Awaiting> {
+        let getters = self.getters.borrow();
+        let waiting = getters.iter().map(|getter| getter.any().clone());
+        waiting.map(Awaiting::Through).collect()
     }
 }
 
@@ -175,7 +187,7 @@ impl<T: 'static> Completed<T> {
                 getter: &getter,
                 missed: true,
             };
-            (&getter).await?;
+            Awaiter::new(getter.clone(), self.at).await?;
             turn.missed = false;
         }
     }
@@ -202,7 +214,7 @@ impl<T: 'static> Watcher<Completed<T>> {
     fn on_timeout(self: &Rc<Self>) {
         let todo = self.todo.take();
         for future in todo.values() {
-            if let Some(future) = AnyFuture::upgrade(future) {
+            if let Some(future) = future.upgrade() {
                 self.unwatch(&future);
             }
             self.put(None);

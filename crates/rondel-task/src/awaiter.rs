@@ -15,6 +15,7 @@
 use std::fmt;
 use std::future::IntoFuture;
 use std::marker::PhantomData;
+use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -30,12 +31,14 @@ use crate::future::Future;
 use crate::opaque;
 use crate::running;
 use crate::task::Task;
-use crate::task_state::WaiterPlace;
+use crate::task_state::{TaskState, WaiterPlace};
 use crate::waker;
 
 /// A leaf without the type of its value.
 struct Leaf {
     future: AnyFuture,
+    /// The line that awaits it, for whoever asks what a task waits for.
+    at: &'static Location<'static>,
     registered: Registered,
 }
 
@@ -53,9 +56,11 @@ enum Registered {
 }
 
 impl Leaf {
-    fn new(future: AnyFuture) -> Self {
+    #[inline]
+    fn new(future: AnyFuture, at: &'static Location<'static>) -> Self {
         Self {
             future,
+            at,
             registered: Registered::No,
         }
     }
@@ -107,7 +112,7 @@ impl Leaf {
         let (handle, future) = (&self.future, &*self.future);
         let place = future.core().look_at_task(token, |task, state| {
             let is_itself = task.ptr_eq(handle);
-            (!is_itself).then(|| state.add_waiter(handle.clone()))
+            (!is_itself).then(|| state.add_waiter(handle.clone(), self.at))
         });
         match place {
             Some(Some(place)) => {
@@ -153,7 +158,8 @@ impl Leaf {
         let waker = ForeignWaker::new(cx.waker().clone());
         // It is called at once if cloning the waker has completed the future.
         let _ = self.future.add_callback(Callback::Done(waker.clone()));
-        let task = state.map(|state| (state.token, state.add_waiter(self.future.clone())));
+        let wait = |state: &TaskState| state.add_waiter(self.future.clone(), self.at);
+        let task = state.map(|state| (state.token, wait(state)));
         self.registered = Registered::Waker { waker, task };
     }
 
@@ -249,9 +255,11 @@ pub struct Awaiter<T: 'static> {
 }
 
 impl<T> Awaiter<T> {
-    fn new(future: AnyFuture) -> Self {
+    /// Awaits `future` in the line `at`.
+    #[inline]
+    pub(crate) fn new(future: Future<T>, at: &'static Location<'static>) -> Self {
         Self {
-            leaf: Leaf::new(future),
+            leaf: Leaf::new(future.into_any(), at),
             _value: PhantomData,
         }
     }
@@ -280,9 +288,9 @@ pub struct Take<T: 'static> {
 }
 
 impl<T> Take<T> {
-    pub(crate) fn new(future: AnyFuture) -> Self {
+    pub(crate) fn new(future: AnyFuture, at: &'static Location<'static>) -> Self {
         Self {
-            leaf: Leaf::new(future),
+            leaf: Leaf::new(future, at),
             _value: PhantomData,
         }
     }
@@ -303,12 +311,40 @@ impl<T> fmt::Debug for Take<T> {
     }
 }
 
+impl<T: Clone + 'static> Future<T> {
+    /// Awaits the future as if the `.await` stood at `at`.
+    ///
+    /// For a library in which the line that its user has written says more than its own: call graphs and deadlock errors show
+    /// the line of an await.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::panic::Location;
+    /// use rondel_task::{Future, Result};
+    ///
+    /// #[track_caller]
+    /// fn opened(gate: Future<()>) -> impl core::future::Future<Output = Result<()>> {
+    ///     let at = Location::caller();
+    ///     async move { gate.await_at(at).await }
+    /// }
+    /// # let event_loop = rondel_task::EventLoop::new()?;
+    /// # let gate = event_loop.create_future();
+    /// # gate.set_result(())?;
+    /// # event_loop.run_until_complete(opened(gate))?;
+    /// # Ok::<(), rondel_task::Exception>(())
+    /// ```
+    pub fn await_at(self, at: &'static Location<'static>) -> Awaiter<T> {
+        Awaiter::new(self, at)
+    }
+}
+
 impl<T: Clone + 'static> IntoFuture for Future<T> {
     type Output = Result<T>;
     type IntoFuture = Awaiter<T>;
 
+    #[track_caller]
     fn into_future(self) -> Awaiter<T> {
-        Awaiter::new(self.into_any())
+        Awaiter::new(self, Location::caller())
     }
 }
 
@@ -316,6 +352,7 @@ impl<T: Clone + 'static> IntoFuture for &Future<T> {
     type Output = Result<T>;
     type IntoFuture = Awaiter<T>;
 
+    #[track_caller]
     fn into_future(self) -> Awaiter<T> {
         self.clone().into_future()
     }
@@ -325,6 +362,7 @@ impl<T: Clone + 'static> IntoFuture for Task<T> {
     type Output = Result<T>;
     type IntoFuture = Awaiter<T>;
 
+    #[track_caller]
     fn into_future(self) -> Awaiter<T> {
         Future::from(self).into_future()
     }
@@ -334,6 +372,7 @@ impl<T: Clone + 'static> IntoFuture for &Task<T> {
     type Output = Result<T>;
     type IntoFuture = Awaiter<T>;
 
+    #[track_caller]
     fn into_future(self) -> Awaiter<T> {
         Future::from(self.clone()).into_future()
     }

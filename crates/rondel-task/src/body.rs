@@ -3,7 +3,8 @@
 //! A gather brings a body of its own (`gather`).
 //!
 //! # Invariants
-//! - I1: A `TaskBody` is made by `spawn` alone and moves into its `Rc` before anybody can poll it; nothing moves it out.
+//! - I1: A `TaskBody` is made by `spawn` alone and moves into its block before anybody can poll it; nothing moves it out, and it is
+//!   dropped there before the block is given back.
 
 use std::any::{Any, type_name};
 use std::cell::RefCell;
@@ -18,7 +19,7 @@ use rondel_sched::Token;
 use crate::cell::{AnyFuture, Body, Kind};
 use crate::core::Core;
 use crate::coroutine::CoroutineCell;
-use crate::exception::Result;
+use crate::exception::{Exception, Result};
 use crate::task_state::TaskState;
 
 /// Keeps the value of a future that is no task.
@@ -77,7 +78,7 @@ impl<T: 'static> Body for PlainBody<T> {
 
 /// Makes a pending future.
 pub(crate) fn plain<T: 'static>(core: Rc<Core>) -> AnyFuture {
-    AnyFuture::new(core, PlainBody::<T>(Slot::new()))
+    AnyFuture::new(core, || PlainBody::<T>(Slot::new()))
 }
 
 struct TaskBody<T, C> {
@@ -106,14 +107,14 @@ where
         }
     }
 
-    fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+    fn poll(&self, cx: &mut Context<'_>, error: &mut Option<Exception>) -> Poll<()> {
         #[allow(
             unsafe_code,
             reason = "the coroutine lies inside the task's allocation, see `coroutine`"
         )]
-        // SAFETY: this body lies in an `Rc` since before its first poll and never leaves it (I1), so the cell is pinned.
+        // SAFETY: this body lies in its block since before its first poll and never leaves it (I1), so the cell is pinned.
         let coroutine = unsafe { Pin::new_unchecked(&self.coroutine) };
-        coroutine.poll(cx).unwrap_or(Poll::Pending)
+        coroutine.poll(cx, error)
     }
 
     fn clear(&self) -> bool {
@@ -126,7 +127,7 @@ where
 }
 
 /// Makes the task of a coroutine, known to nobody yet.
-#[inline]
+#[inline(always)]
 pub(crate) fn spawn<T, C>(
     core: Rc<Core>,
     coroutine: C,
@@ -138,9 +139,8 @@ where
     T: 'static,
     C: Future<Output = Result<T>> + 'static,
 {
-    let body = TaskBody {
+    AnyFuture::new(core, || TaskBody {
         state: TaskState::new(token, context, created_at),
         coroutine: CoroutineCell::new(coroutine),
-    };
-    AnyFuture::new(core, body)
+    })
 }

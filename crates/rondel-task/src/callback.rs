@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -43,10 +43,23 @@ pub(crate) trait DoneCallback {
     /// Where it comes from, for a future's `repr`.
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
 
+    /// On whose behalf it hears of the end, for the call graph.
+    fn awaiting(&self) -> Vec<Awaiting> {
+        Vec::new()
+    }
+
     /// The callback that this is once more.
     fn repeats(&self) -> Option<&dyn DoneCallback> {
         None
     }
+}
+
+/// On whose behalf a callback hears of a future's end.
+pub(crate) enum Awaiting {
+    /// This one's, which stands for the future, perhaps among others.
+    Future(AnyFuture),
+    /// That of whoever awaits this one, a future that nobody else knows of.
+    Through(AnyFuture),
 }
 
 impl Callback {
@@ -67,6 +80,14 @@ impl Callback {
         match self {
             Self::Step(_) => f.write_str("Task.wakeup()"),
             Self::Done(callback) => callback.describe(f),
+        }
+    }
+
+    /// On whose behalf it is there; a task that waits says so itself.
+    pub(crate) fn awaiting(&self) -> Vec<Awaiting> {
+        match self {
+            Self::Step(_) => Vec::new(),
+            Self::Done(callback) => callback.awaiting(),
         }
     }
 
@@ -148,7 +169,7 @@ impl<T: 'static, F: FnMut(&Future<T>) + 'static> DoneCallback for UserCallback<T
 }
 
 impl<T: 'static, F: FnMut(&Future<T>) + 'static> Runnable for UserCallback<T, F> {
-    fn run(self: Rc<Self>) {
+    fn run(&self) {
         let Some(future) = self.done.borrow_mut().pop_front() else {
             return;
         };
@@ -213,7 +234,7 @@ impl DoneCallback for Repeated {
 }
 
 impl Runnable for Repeated {
-    fn run(self: Rc<Self>) {
+    fn run(&self) {
         if let Some(future) = self.done.take() {
             self.callback.call(future, &mut self.context.take());
         }
@@ -277,14 +298,6 @@ impl<T: 'static> CallbackKey<T> {
         Callback::Done(self.callback.clone())
     }
 
-    /// A key that does not keep the callback, nor what it holds.
-    pub(crate) fn downgrade(&self) -> WeakKey<T> {
-        WeakKey {
-            callback: Rc::downgrade(&self.callback),
-            _value: PhantomData,
-        }
-    }
-
     /// The callback once more, in a context of its own.
     pub(crate) fn repeated(&self, context: Option<Context>) -> Callback {
         Callback::Done(Rc::new(Repeated {
@@ -300,21 +313,6 @@ impl<T: 'static> CallbackKey<T> {
                 .is_some_and(|first| std::ptr::addr_eq(first, Rc::as_ptr(&self.callback)))
         };
         callback.is(&self.callback) || matches!(callback, Callback::Done(done) if repeats(done))
-    }
-}
-
-/// Names a done callback for as long as somebody else keeps it.
-pub(crate) struct WeakKey<T: 'static> {
-    callback: Weak<dyn Repeatable>,
-    _value: PhantomData<fn(T)>,
-}
-
-impl<T: 'static> WeakKey<T> {
-    pub(crate) fn upgrade(&self) -> Option<CallbackKey<T>> {
-        self.callback.upgrade().map(|callback| CallbackKey {
-            callback,
-            _value: PhantomData,
-        })
     }
 }
 

@@ -6,6 +6,7 @@
 //! # Invariants
 //! - I1: A task that is not done always accepts. If what it waits for refuses, or there is nothing, its next step throws the
 //!   error, and there is a next step.
+//!   Behind a shield both wait for its end.
 //! - I2: A ring of tasks that wait for each other is noticed, and counts as a refusal where it closes.
 //!
 //! # asyncio
@@ -41,10 +42,17 @@ enum Asked {
 
 /// Cancels a future of whatever kind; true if it accepts.
 pub(crate) fn cancel(future: &AnyFuture, message: Option<Arc<str>>) -> bool {
+    cancel_from(future, 0, message)
+}
+
+/// As `cancel`, by a scope that the task has entered behind so many shields.
+pub(crate) fn cancel_from(future: &AnyFuture, shields: u32, message: Option<Arc<str>>) -> bool {
+    let mut shields = shields;
     let mut frames: Vec<Frame> = Vec::new();
     let mut next = future.clone();
     loop {
-        let mut answer = match ask(&next, &message) {
+        // What the task waits for is asked from outside.
+        let mut answer = match ask(&next, &message, std::mem::take(&mut shields)) {
             Asked::Answer(answer) => answer,
             Asked::Children(children) => {
                 visit(&next, true);
@@ -93,7 +101,7 @@ fn visit(future: &AnyFuture, visiting: bool) {
     }
 }
 
-fn ask(future: &AnyFuture, message: &Option<Arc<str>>) -> Asked {
+fn ask(future: &AnyFuture, message: &Option<Arc<str>>, shields: u32) -> Asked {
     match future.kind() {
         Kind::Plain => Asked::Answer(future.cancel_plain(message.clone())),
         Kind::Task(state) => {
@@ -103,6 +111,9 @@ fn ask(future: &AnyFuture, message: &Option<Arc<str>>) -> Asked {
             }
             if state.visiting.get() {
                 return Asked::Ring;
+            }
+            if state.with_shields(|behind| behind.hold_back(shields, message)) {
+                return Asked::Answer(true);
             }
             state.count_cancel();
             if state.is_waiting() {
@@ -138,7 +149,8 @@ fn settle(frame: Frame, message: &Option<Arc<str>>) -> bool {
     }
 }
 
-fn throw_at_next_step(state: &TaskState, message: &Option<Arc<str>>) {
+/// The next leaf that is polled in a step to come returns the error.
+pub(crate) fn throw_at_next_step(state: &TaskState, message: &Option<Arc<str>>) {
     state.must_cancel.set(true);
     state.set_cancel_message(message.clone());
 }

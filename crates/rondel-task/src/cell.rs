@@ -15,7 +15,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -24,12 +24,13 @@ use rondel_future::{
 };
 use rondel_reactor::ExceptionContext;
 use rondel_sched::ClosedError;
+use rondel_shared::{Shared, View, Weak};
 
-use crate::callback::Callback;
+use crate::callback::{Awaiting, Callback};
 use crate::core::Core;
 use crate::exception::{Exception, Result};
 use crate::gather::GatherState;
-use crate::repr::{FromFn, Snapshot};
+use crate::repr::Snapshot;
 use crate::task_state::TaskState;
 
 /// The part that depends on the type of the value and of the coroutine, and that the header reaches through a vtable.
@@ -46,8 +47,8 @@ pub(crate) trait Body: 'static {
     /// Shows the value, a `T`, if there is one; it can be shown again meanwhile, but not taken.
     fn look(&self, f: &mut dyn FnMut(&dyn Any));
 
-    /// Polls a task's coroutine, which is then dropped if it has finished.
-    fn poll(&self, _: &mut Context<'_>) -> Poll<Result<()>> {
+    /// Polls a task's coroutine, which is then dropped if it has finished; its error goes into `error`.
+    fn poll(&self, _: &mut Context<'_>, _error: &mut Option<Exception>) -> Poll<()> {
         Poll::Pending
     }
 
@@ -62,6 +63,12 @@ pub(crate) trait Body: 'static {
     }
 }
 
+impl<B: Body> View<B> for dyn Body {
+    fn view(body: &B) -> &(dyn Body + 'static) {
+        body
+    }
+}
+
 /// What a future is beyond a plain one.
 #[derive(Clone, Copy)]
 pub(crate) enum Kind<'a> {
@@ -70,44 +77,18 @@ pub(crate) enum Kind<'a> {
     Gather(&'a GatherState),
 }
 
-/// One allocation: what all futures have, then the body.
-pub(crate) struct Inner<B: Body + ?Sized> {
+/// What all futures have; the body lies behind it, in the same block.
+pub(crate) struct Head {
     completion: RefCell<Completion<Callback, Exception>>,
     core: Rc<Core>,
-    body: B,
 }
 
-impl<B: Body + ?Sized> Drop for Inner<B> {
-    fn drop(&mut self) {
-        if let Some(exception) = self.completion.get_mut().unretrieved() {
-            let exception = exception.clone();
-            self.report_unretrieved(exception);
-        }
+impl Head {
+    #[inline]
+    pub(crate) fn core(&self) -> &Rc<Core> {
+        &self.core
     }
-}
 
-impl<B: Body + ?Sized> Inner<B> {
-    /// Tells the loop's exception handler of an exception that nobody has read and nobody will.
-    #[cold]
-    fn report_unretrieved(&mut self, exception: Exception) {
-        self.completion.get_mut().retrieve();
-        let class = match self.body.kind() {
-            Kind::Task(_) => "Task",
-            Kind::Plain | Kind::Gather(_) => "Future",
-        };
-        let snapshot = Snapshot::of(self.completion.get_mut());
-        let text = FromFn(|f: &mut fmt::Formatter<'_>| snapshot.fmt(f, &self.body, None, 0));
-        // The exception shows itself by code of the user, and a destructor must not fail.
-        let text = catch_unwind(AssertUnwindSafe(|| text.to_string()))
-            .unwrap_or_else(|_| format!("<{class} finished>"));
-        let context = ExceptionContext::new(format!("{class} exception was never retrieved"))
-            .with_exception(exception.into_shared())
-            .with_subject("future", text);
-        self.core.reactor().call_exception_handler(&context);
-    }
-}
-
-impl<B: Body + ?Sized> Inner<B> {
     #[inline]
     pub(crate) fn done(&self) -> bool {
         self.completion.borrow().done()
@@ -161,21 +142,95 @@ impl<B: Body + ?Sized> Inner<B> {
     }
 }
 
-/// The untyped future.
-impl Inner<dyn Body> {
+/// A shared, untyped handle. Clones are the same future.
+#[derive(Clone)]
+pub(crate) struct AnyFuture(Shared<Head, dyn Body>);
+
+impl Deref for AnyFuture {
+    type Target = Head;
+
     #[inline]
-    pub(crate) fn core(&self) -> &Rc<Core> {
-        &self.core
+    fn deref(&self) -> &Head {
+        self.0.head()
+    }
+}
+
+impl Drop for AnyFuture {
+    #[inline]
+    fn drop(&mut self) {
+        if self.is_last_handle() && self.completion.borrow().unretrieved().is_some() {
+            self.report_unretrieved();
+        }
+    }
+}
+
+/// A handle that does not keep the future alive.
+#[derive(Clone)]
+pub(crate) struct WeakFuture(Weak<Head, dyn Body>);
+
+impl WeakFuture {
+    pub(crate) fn upgrade(&self) -> Option<AnyFuture> {
+        self.0.upgrade().map(AnyFuture)
+    }
+
+    /// True if the future is no more.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.0.count() == 0
+    }
+
+    /// Where it is or was; no other future is there as long as this handle is.
+    pub(crate) fn address(&self) -> usize {
+        self.0.address()
+    }
+}
+
+impl AnyFuture {
+    /// Makes a pending future; its body goes to its place at once.
+    #[inline(always)]
+    pub(crate) fn new<B: Body>(core: Rc<Core>, body: impl FnOnce() -> B) -> Self {
+        Self(Shared::new_with(|| {
+            let head = Head {
+                completion: RefCell::new(Completion::new()),
+                core,
+            };
+            (head, body())
+        }))
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakFuture {
+        WeakFuture(self.0.downgrade())
+    }
+
+    #[inline]
+    pub(crate) fn ptr_eq(&self, other: &Self) -> bool {
+        self.0.ptr_eq(&other.0)
+    }
+
+    /// Where it is: what tells one future from another.
+    pub(crate) fn address(&self) -> usize {
+        self.0.address()
+    }
+
+    /// How many handles there are, this one included.
+    #[inline]
+    pub(crate) fn handles(&self) -> usize {
+        self.0.count()
+    }
+
+    /// True if no other handle could read the value later.
+    #[inline]
+    pub(crate) fn is_last_handle(&self) -> bool {
+        self.handles() == 1
     }
 
     #[inline]
     pub(crate) fn body(&self) -> &dyn Body {
-        &self.body
+        self.0.body()
     }
 
     #[inline]
     pub(crate) fn kind(&self) -> Kind<'_> {
-        self.body.kind()
+        self.body().kind()
     }
 
     /// What this future has as a task; `None` for a future that is none.
@@ -186,71 +241,32 @@ impl Inner<dyn Body> {
             Kind::Plain | Kind::Gather(_) => None,
         }
     }
-}
 
-/// A shared, untyped handle. Clones are the same future.
-#[derive(Clone)]
-pub(crate) struct AnyFuture(Rc<Inner<dyn Body>>);
-
-/// Where the header lies behind the `Rc` depends on the body's alignment and has to be computed: who looks at several fields takes
-/// the reference once. In `awaiter` that spares a round of ping-pong 2 % of its instructions.
-impl Deref for AnyFuture {
-    type Target = Inner<dyn Body>;
-
-    #[inline]
-    fn deref(&self) -> &Inner<dyn Body> {
-        &self.0
-    }
-}
-
-/// A handle that does not keep the future alive.
-pub(crate) type WeakFuture = Weak<Inner<dyn Body>>;
-
-impl AnyFuture {
-    #[inline]
-    pub(crate) fn new(core: Rc<Core>, body: impl Body) -> Self {
-        Self(Rc::new(Inner {
-            completion: RefCell::new(Completion::new()),
-            core,
-            body,
-        }))
-    }
-
-    pub(crate) fn upgrade(weak: &WeakFuture) -> Option<Self> {
-        weak.upgrade().map(Self)
-    }
-
-    pub(crate) fn downgrade(&self) -> WeakFuture {
-        Rc::downgrade(&self.0)
-    }
-
-    #[inline]
-    pub(crate) fn ptr_eq(&self, other: &Self) -> bool {
-        Rc::ptr_eq(&self.0, &other.0)
-    }
-
-    /// Where it is: what tells one future from another.
-    pub(crate) fn address(&self) -> usize {
-        Rc::as_ptr(&self.0).addr()
-    }
-
-    /// How many handles there are, this one included.
-    #[inline]
-    pub(crate) fn handles(&self) -> usize {
-        Rc::strong_count(&self.0)
-    }
-
-    /// True if no other handle could read the value later.
-    #[inline]
-    pub(crate) fn is_last_handle(&self) -> bool {
-        self.handles() == 1
+    /// Tells the loop's exception handler of an exception that nobody has read and nobody will.
+    #[cold]
+    #[inline(never)]
+    fn report_unretrieved(&self) {
+        let Some(exception) = self.exception() else {
+            return;
+        };
+        let class = match self.kind() {
+            Kind::Task(_) => "Task",
+            Kind::Plain | Kind::Gather(_) => "Future",
+        };
+        // The exception shows itself by code of the user, and a destructor must not fail.
+        let text = catch_unwind(AssertUnwindSafe(|| format!("{self:?}")))
+            .unwrap_or_else(|_| format!("<{class} finished>"));
+        let context = ExceptionContext::new(format!("{class} exception was never retrieved"))
+            .with_exception(exception.into_shared())
+            .with_subject("future", text);
+        self.core.reactor().call_exception_handler(&context);
     }
 
     // --- looking ---------------------------------------------------------------------------
 
     /// The exception it has finished with, if it has; marks it as retrieved. `None` also when cancelled.
     pub(crate) fn exception(&self) -> Option<Exception> {
-        let mut completion = self.0.completion.borrow_mut();
+        let mut completion = self.completion.borrow_mut();
         completion.retrieve();
         match completion.outcome() {
             Outcome::Exception(exception) => Some(exception.clone()),
@@ -260,12 +276,12 @@ impl AnyFuture {
 
     /// Nothing is to be reported of this future any more.
     pub(crate) fn retrieve(&self) {
-        self.0.completion.borrow_mut().retrieve();
+        self.completion.borrow_mut().retrieve();
     }
 
     /// The error that stands for this future's cancellation (CPython's `_make_cancelled_error`).
     pub(crate) fn cancelled_error(&self) -> CancelledError {
-        let mut completion = self.0.completion.borrow_mut();
+        let mut completion = self.completion.borrow_mut();
         match self.kind() {
             Kind::Task(state) if !completion.cancelled() => {
                 CancelledError::from_message(state.cancel_message())
@@ -276,7 +292,7 @@ impl AnyFuture {
 
     /// The message of the `cancel(msg)` that cancelled this future; none for a coroutine that ended by the error.
     pub(crate) fn cancel_message(&self) -> Option<Arc<str>> {
-        self.0.completion.borrow().cancel_message().map(Arc::from)
+        self.completion.borrow().cancel_message().map(Arc::from)
     }
 
     // --- changing ----------------------------------------------------------------------------
@@ -294,14 +310,14 @@ impl AnyFuture {
 
     /// Pending -> Finished with an exception.
     pub(crate) fn set_exception(&self, exception: Exception) -> Result<()> {
-        let changed = self.0.completion.borrow_mut().set_exception(exception);
+        let changed = self.completion.borrow_mut().set_exception(exception);
         Ok(self.schedule(changed.map_err(InvalidStateError::from)?)?)
     }
 
     /// Pending -> Cancelled; false if it is done already.
     pub(crate) fn cancel_plain(&self, message: Option<Arc<str>>) -> bool {
         let changed = {
-            let mut completion = self.0.completion.borrow_mut();
+            let mut completion = self.completion.borrow_mut();
             completion.retrieve();
             completion.cancel(message)
         };
@@ -310,7 +326,7 @@ impl AnyFuture {
 
     /// Pending -> Cancelled by the error that ended the coroutine.
     pub(crate) fn cancel_with(&self, error: CancelledError) -> bool {
-        let changed = self.0.completion.borrow_mut().cancel_with(error);
+        let changed = self.completion.borrow_mut().cancel_with(error);
         self.schedule_cancelled(changed)
     }
 
@@ -351,18 +367,27 @@ impl AnyFuture {
 
     /// Takes out every callback that matches; the count.
     pub(crate) fn remove_callbacks(&self, matches: impl FnMut(&Callback) -> bool) -> usize {
-        let removed = self.0.completion.borrow_mut().remove_callbacks(matches);
+        let removed = self.completion.borrow_mut().remove_callbacks(matches);
         removed.len()
     }
 
     /// Takes out the first callback that matches.
     pub(crate) fn remove_callback(&self, matches: impl FnMut(&Callback) -> bool) {
-        let removed = self.0.completion.borrow_mut().remove_callback(matches);
+        let removed = self.completion.borrow_mut().remove_callback(matches);
         drop(removed);
     }
 
+    /// On whose behalf the callbacks are there.
+    pub(crate) fn awaiting(&self) -> Vec<Awaiting> {
+        let completion = self.completion.borrow();
+        completion
+            .callbacks()
+            .flat_map(Callback::awaiting)
+            .collect()
+    }
+
     pub(crate) fn has_callback(&self, matches: impl FnMut(&Callback) -> bool) -> bool {
-        self.0.completion.borrow().callbacks().any(matches)
+        self.completion.borrow().callbacks().any(matches)
     }
 
     /// Writes the text that asyncio's `repr` gives, with `value` for the result where its type can be shown.
@@ -381,8 +406,9 @@ impl AnyFuture {
         value: Option<&dyn fmt::Debug>,
         depth: usize,
     ) -> fmt::Result {
-        let snapshot = Snapshot::of(&self.0.completion.borrow());
-        snapshot.fmt(f, &self.0.body, value, depth)
+        let created_at = self.core.inspection().sites.get(self.address());
+        let snapshot = Snapshot::of(&self.completion.borrow(), created_at);
+        snapshot.fmt(f, self.body(), value, depth)
     }
 }
 

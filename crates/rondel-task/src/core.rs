@@ -8,8 +8,9 @@
 //!   the last handle goes the loop is closed, which drops all coroutines and callbacks and so breaks every cycle through them.
 
 use std::cell::{Cell, RefCell};
+use std::fmt;
 use std::io;
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
@@ -21,9 +22,11 @@ use crate::body;
 use crate::cell::AnyFuture;
 use crate::completer::Exported;
 use crate::exception::Result;
+use crate::inspect::{Inspection, awaits_text};
 use crate::running;
 use crate::slab::Slab;
 use crate::step::{drop_coroutine, step};
+use crate::task_options::{Factory, Start, TaskOptions};
 use crate::task_state::TaskState;
 use crate::threads::DefaultExecutor;
 use crate::waker;
@@ -39,6 +42,8 @@ pub(crate) struct Core {
     stepping: Cell<Stepping>,
     exported: Exported,
     default_executor: DefaultExecutor,
+    factory: Factory,
+    inspection: Inspection,
     owners: Cell<usize>,
     closing: Cell<bool>,
     me: Weak<Core>,
@@ -64,6 +69,8 @@ impl Core {
             }),
             exported: Exported::default(),
             default_executor: DefaultExecutor::default(),
+            factory: Factory::default(),
+            inspection: Inspection::default(),
             owners: Cell::new(0),
             closing: Cell::new(false),
             me: me.clone(),
@@ -102,6 +109,17 @@ impl Core {
         &self.default_executor
     }
 
+    /// Who decides what tasks are made with.
+    pub(crate) fn factory(&self) -> &Factory {
+        &self.factory
+    }
+
+    /// What is kept for whoever looks at the tasks.
+    #[inline]
+    pub(crate) fn inspection(&self) -> &Inspection {
+        &self.inspection
+    }
+
     /// True from the moment on when the tasks are dropped.
     pub(crate) fn is_closing(&self) -> bool {
         self.closing.get()
@@ -109,7 +127,11 @@ impl Core {
 
     // --- tasks ---------------------------------------------------------------------------
 
-    /// Makes a task and schedules its first step.
+    /// Makes a task and schedules its first step, unless the factory wants it otherwise.
+    ///
+    /// What does not depend on the type of the coroutine is done out of line, and what is rarely there is behind a pointer: so the
+    /// coroutine is put together in its place.
+    #[inline]
     pub(crate) fn spawn<T, C>(
         self: &Rc<Self>,
         coroutine: C,
@@ -120,18 +142,96 @@ impl Core {
         T: 'static,
         C: Future<Output = Result<T>> + 'static,
     {
+        let mut context = context;
+        let options = match self.factory.is_set() {
+            true => self.ask_factory(&mut context),
+            false => None,
+        };
+        let token = self.reserve()?;
+        let task = body::spawn(self.clone(), coroutine, token, context, created_at);
+        self.enroll(token, &task, options);
+        Ok(task)
+    }
+
+    /// As `spawn`, with options.
+    pub(crate) fn spawn_with<T, C>(
+        self: &Rc<Self>,
+        coroutine: C,
+        options: TaskOptions,
+        created_at: &'static Location<'static>,
+    ) -> Result<AnyFuture, ClosedError>
+    where
+        T: 'static,
+        C: Future<Output = Result<T>> + 'static,
+    {
+        let mut options = Box::new(self.factory.decide(options));
+        let token = self.reserve()?;
+        let context = options.context.take();
+        let task = body::spawn(self.clone(), coroutine, token, context, created_at);
+        self.enroll(token, &task, Some(options));
+        Ok(task)
+    }
+
+    /// The factory's options for a task with this context, and its choice of the context.
+    #[cold]
+    fn ask_factory(&self, context: &mut Option<Context>) -> Option<Box<TaskOptions>> {
+        let mut options = Box::new(self.factory.decide(TaskOptions {
+            name: None,
+            context: context.take(),
+            start: None,
+        }));
+        *context = options.context.take();
+        Some(options)
+    }
+
+    /// A slot for a task that is about to be made.
+    #[inline]
+    fn reserve(&self) -> Result<Token, ClosedError> {
         if self.closing.get() {
             return Err(ClosedError);
         }
-        let core = self.clone();
-        let (token, task) = self
-            .slab
-            .borrow_mut()
-            .insert(move |token| body::spawn(core, coroutine, token, context, created_at));
+        Ok(self.slab.borrow_mut().reserve())
+    }
+
+    /// Takes a new task into its slot and schedules its first step, or does as the options say.
+    #[inline(never)]
+    fn enroll(&self, token: Token, task: &AnyFuture, options: Option<Box<TaskOptions>>) {
+        self.slab.borrow_mut().fill(token, task.clone());
         let number = || task.task_state().map(TaskState::number);
-        tracing::trace!(task = number(), at = %created_at, "task created");
-        self.scheduler().wake(token);
-        Ok(task)
+        let created_at = || {
+            let state = task.task_state();
+            state.map(|state| tracing::field::display(state.created_at))
+        };
+        tracing::trace!(task = number(), at = created_at(), "task created");
+        match options {
+            None if !self.reactor.is_watched() => self.scheduler().wake(token),
+            options => self.start_with(token, task, *options.unwrap_or_default()),
+        }
+    }
+
+    /// Names a new task, and schedules its first step; an eager one takes it now, if the loop is running.
+    #[inline(never)]
+    fn start_with(&self, token: Token, task: &AnyFuture, options: TaskOptions) {
+        let TaskOptions { name, start, .. } = options;
+        if let (Some(name), Some(state)) = (name, task.task_state()) {
+            state.set_name(&name);
+        }
+        if self.reactor.is_watched() {
+            self.tell_spawned(task);
+        }
+        match start.unwrap_or_default() {
+            Start::Eager if self.reactor.is_running() => self.wake_now(token),
+            Start::Eager | Start::Soon => self.scheduler().wake(token),
+        }
+    }
+
+    /// Steps a task at once, under the eyes of those who watch.
+    fn wake_now(&self, token: Token) {
+        if self.reactor.is_watched() {
+            drop(self.wake_watched(token));
+        } else {
+            self.wake(token);
+        }
     }
 
     /// Puts the task's token into the ready queue, unless it stands there already.
@@ -204,6 +304,12 @@ impl Core {
         self.stepping.get().task == token
     }
 
+    /// True for the task that is being stepped.
+    pub(crate) fn is_running(&self, future: &AnyFuture) -> bool {
+        let state = future.task_state();
+        state.is_some_and(|state| self.is_current(state.token))
+    }
+
     /// The task that is being stepped.
     pub(crate) fn current_task(&self) -> Option<AnyFuture> {
         self.task(self.stepping.get().task)
@@ -229,6 +335,16 @@ impl Core {
 
     // --- the end -----------------------------------------------------------------------------
 
+    /// Drops the last handle of a task; a panic of its value's destructor is reported and goes no further.
+    #[inline(never)]
+    fn let_go(&self, task: AnyFuture) {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(task))) {
+            let context = ExceptionContext::new("Exception in a destructor of a task's value")
+                .with_exception(Arc::new(PanicError::new(payload)));
+            self.reactor.call_exception_handler(&context);
+        }
+    }
+
     /// Reports and drops the coroutines of all tasks; they stay pending for ever.
     fn destroy_tasks(&self) {
         for task in self.tasks() {
@@ -237,12 +353,16 @@ impl Core {
             };
             let owned = self.forget_task(state.token);
             if state.log_destroy_pending.get() {
+                let text = format!("{task:?}{}", awaits_text(&task));
                 let context = ExceptionContext::new("Task was destroyed but it is pending!")
-                    .with_subject("task", format!("{task:?}"));
+                    .with_subject("task", text);
                 self.reactor.call_exception_handler(&context);
             }
             state.clear_waiters();
             drop_coroutine(self, &task);
+            if self.reactor.is_watched() {
+                self.tell_exited(&task);
+            }
             drop(owned);
         }
     }
@@ -261,7 +381,16 @@ impl Extension for Core {
         let task = self.slab.borrow_mut().begin_step(token);
         if let Some(task) = task {
             step(self, &task);
+            if task.is_last_handle() {
+                self.let_go(task);
+            }
         }
+    }
+
+    fn wake_watched(&self, token: Token) -> Option<Box<dyn fmt::Debug>> {
+        let task = self.slab.borrow_mut().begin_step(token)?;
+        self.step_watched(&task);
+        Some(Box::new(task))
     }
 
     fn started(&self) {
@@ -276,14 +405,20 @@ impl Extension for Core {
     fn closing(&self) {
         if !self.closing.replace(true) {
             self.destroy_tasks();
+            self.factory.set(None);
             self.exported.clear();
             self.default_executor.close(&self.reactor);
         }
     }
 
+    fn tasks(&self) -> Option<usize> {
+        Some(self.slab.borrow().len())
+    }
+
     fn deadlock(&self) -> Option<String> {
         let tasks = self.tasks();
-        let texts: Vec<String> = tasks.iter().map(|task| format!("{task:?}")).collect();
+        let text = |task: &AnyFuture| format!("{task:?}{}", awaits_text(task));
+        let texts: Vec<String> = tasks.iter().map(text).collect();
         (!texts.is_empty()).then(|| texts.join(", "))
     }
 }

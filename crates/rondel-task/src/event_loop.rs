@@ -11,7 +11,7 @@ use std::fmt;
 use std::io;
 use std::ops::Deref;
 use std::panic::Location;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use rondel_context::Context;
 use rondel_reactor::{ExceptionContext, ExceptionHandler};
@@ -22,6 +22,7 @@ use crate::ensure_future::EnsureFuture;
 use crate::exception::{Exception, Result};
 use crate::future::Future;
 use crate::task::Task;
+use crate::task_options::TaskOptions;
 
 /// An event loop: a cheap handle, of which clones are the same loop.
 ///
@@ -46,6 +47,7 @@ impl EventLoop {
     ///
     /// # Errors
     /// When the operating system gives no file descriptors for the selector.
+    #[track_caller]
     pub fn new() -> io::Result<Self> {
         Self::on(rondel_reactor::EventLoop::new()?)
     }
@@ -54,6 +56,7 @@ impl EventLoop {
     ///
     /// # Errors
     /// As [`EventLoop::new`].
+    #[track_caller]
     pub fn with_clock(clock: impl Clock + 'static) -> io::Result<Self> {
         Self::on(rondel_reactor::EventLoop::builder().clock(clock).build()?)
     }
@@ -72,6 +75,7 @@ impl EventLoop {
     /// assert_eq!(event_loop.run_until_complete(async { Ok(1) })?, 1);
     /// # Ok::<(), rondel_task::Exception>(())
     /// ```
+    #[track_caller]
     pub fn build(builder: rondel_reactor::Builder) -> io::Result<Self> {
         Self::on(builder.build()?)
     }
@@ -101,8 +105,16 @@ impl EventLoop {
     /// Makes a pending future that belongs to this loop.
     ///
     /// Mirrors [`loop.create_future`](https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.create_future).
+    ///
+    /// In debug mode it shows where it was made.
+    #[track_caller]
     pub fn create_future<T: 'static>(&self) -> Future<T> {
-        Future::new(self.core.clone())
+        let future = Future::new(self.core.clone());
+        if self.core.reactor().get_debug() {
+            let sites = &self.core.inspection().sites;
+            sites.add(future.any(), Location::caller());
+        }
+        future
     }
 
     /// Schedules a coroutine as a task, in a copy of the current context.
@@ -140,6 +152,27 @@ impl EventLoop {
         let task = self
             .core
             .spawn(coroutine, Some(context.clone()), Location::caller())?;
+        Ok(Task::from_any(task))
+    }
+
+    /// As [`create_task`](Self::create_task), with a name, a context or a start of choice.
+    ///
+    /// # Errors
+    /// `ClosedError` if the loop is closed; the coroutine is dropped.
+    #[track_caller]
+    pub fn create_task_with<T, C>(
+        &self,
+        options: TaskOptions,
+        coroutine: C,
+    ) -> Result<Task<T>, ClosedError>
+    where
+        T: 'static,
+        C: core::future::Future<Output = Result<T>> + 'static,
+    {
+        let options = options.or_current_context();
+        let task = self
+            .core
+            .spawn_with(coroutine, options, Location::caller())?;
         Ok(Task::from_any(task))
     }
 
@@ -215,17 +248,47 @@ impl EventLoop {
         self.core.reactor().set_exception_handler(handler);
     }
 
-    /// A handle that neither keeps the loop open nor its memory.
-    fn downgrade(&self) -> WeakLoop {
-        WeakLoop(Rc::downgrade(&self.core))
+    /// Makes a handle that keeps neither the loop open nor its memory: for what the loop itself owns, such as its callbacks.
+    #[must_use]
+    pub fn downgrade(&self) -> WeakEventLoop {
+        WeakEventLoop(Rc::downgrade(&self.core))
     }
 }
 
-struct WeakLoop(std::rc::Weak<Core>);
+/// A handle of an [`EventLoop`] that does not keep it open.
+///
+/// # Examples
+/// ```
+/// use rondel_task::EventLoop;
+///
+/// let event_loop = EventLoop::new()?;
+/// let weak = event_loop.downgrade();
+/// assert!(weak.is(&event_loop));
+/// assert!(weak.upgrade().is_some_and(|same| same.ptr_eq(&event_loop)));
+/// drop(event_loop);
+/// assert!(weak.upgrade().is_none());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct WeakEventLoop(Weak<Core>);
 
-impl WeakLoop {
-    fn upgrade(&self) -> Option<EventLoop> {
+impl WeakEventLoop {
+    /// Gives the loop, for as long as somebody keeps its memory; it may be closed.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<EventLoop> {
         self.0.upgrade().map(EventLoop::from_core)
+    }
+
+    /// Returns true if this is a handle of that loop.
+    #[must_use]
+    pub fn is(&self, event_loop: &EventLoop) -> bool {
+        std::ptr::eq(self.0.as_ptr(), Rc::as_ptr(&event_loop.core))
+    }
+}
+
+impl fmt::Debug for WeakEventLoop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(WeakEventLoop)")
     }
 }
 
@@ -249,7 +312,7 @@ impl Drop for EventLoop {
         owners.set(owners.get() - 1);
         if owners.get() == 0 && !self.core.is_closing() {
             // The only error is that it runs, and who runs it holds a handle.
-            let _ = self.core.reactor().close();
+            let _ = self.core.reactor().close_unowned();
         }
     }
 }
@@ -266,6 +329,7 @@ impl fmt::Debug for EventLoop {
 ///
 /// # Errors
 /// As [`EventLoop::new`].
+#[track_caller]
 pub fn new_event_loop() -> io::Result<EventLoop> {
     EventLoop::new()
 }

@@ -6,8 +6,10 @@
 //! Stands for Python's exception objects: a reference that can be raised again and again, so it is `Clone` and compares by
 //! identity.
 
+use std::any::Any;
 use std::error::Error;
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 
 use rondel_future::CancelledError;
@@ -113,10 +115,18 @@ impl Exception {
     }
 }
 
+/// Of an `io::Error` that carries an exception through code that knows I/O alone, it is that exception.
 impl<E: Error + Send + Sync + 'static> From<E> for Exception {
     fn from(error: E) -> Self {
-        Self::new(error)
+        carried(&error).unwrap_or_else(|| Self::new(error))
     }
+}
+
+/// The exception that an `io::Error` was made of by [`Exception::into_shared`].
+fn carried(error: &dyn Any) -> Option<Exception> {
+    let carrier = error.downcast_ref::<io::Error>()?.get_ref()?;
+    let shared = carrier.downcast_ref::<Arc<dyn Error + Send + Sync>>()?;
+    Some(Exception(shared.clone()))
 }
 
 /// Shows the error inside, as Python's `repr` of an exception does.
@@ -129,5 +139,20 @@ impl fmt::Debug for Exception {
 impl fmt::Display for Exception {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.0, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_io_error_that_carries_an_exception_is_that_exception() {
+        let cancelled = Exception::new(CancelledError::with_message("enough"));
+        let carrier = io::Error::other(cancelled.clone().into_shared());
+        assert!(Exception::from(carrier).ptr_eq(&cancelled));
+
+        let plain = Exception::from(io::Error::other("a broken pipe"));
+        assert!(plain.is::<io::Error>());
     }
 }

@@ -195,8 +195,9 @@ impl<T> Future<T> {
     /// });
     /// assert_eq!(value.unwrap(), 5);
     /// ```
+    #[track_caller]
     pub fn take(&self) -> Take<T> {
-        Take::new(self.any.clone())
+        Take::new(self.any.clone(), Location::caller())
     }
 
     /// Returns the loop that the future belongs to.

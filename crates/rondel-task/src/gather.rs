@@ -22,6 +22,7 @@ use std::vec;
 use rondel_future::CancelledError;
 
 use crate::body::Slot;
+use crate::callback::Awaiting;
 use crate::cell::{AnyFuture, Body, Kind, WeakFuture};
 use crate::ensure_future::EnsureFuture;
 use crate::event_loop::EventLoop;
@@ -53,7 +54,7 @@ impl GatherState {
             .children
             .borrow()
             .iter()
-            .filter_map(AnyFuture::upgrade)
+            .filter_map(WeakFuture::upgrade)
             .collect();
         children.into_iter()
     }
@@ -81,9 +82,9 @@ impl GatherState {
     fn forget_gone(&self) -> usize {
         let mut gone = BTreeSet::new();
         self.children.borrow_mut().retain(|child| {
-            let is_gone = child.strong_count() == 0;
+            let is_gone = child.is_gone();
             if is_gone {
-                gone.insert(child.as_ptr().cast::<()>());
+                gone.insert(child.address());
             }
             !is_gone
         });
@@ -152,6 +153,10 @@ impl<O: 'static> Watch for Gathering<O> {
             self.all_done(state);
         }
     }
+
+    fn awaiting(&self) -> Vec<Awaiting> {
+        vec![Awaiting::Future(self.outer.clone())]
+    }
 }
 
 /// The exception, or the cancellation, that a child ended by.
@@ -165,7 +170,7 @@ fn failure(child: &AnyFuture) -> Option<Exception> {
 impl<O: 'static> Gathering<O> {
     fn all_done(&self, state: &GatherState) {
         let (weak, done) = (state.children.take(), state.done.take());
-        let children: Vec<AnyFuture> = weak.iter().filter_map(AnyFuture::upgrade).collect();
+        let children: Vec<AnyFuture> = weak.iter().filter_map(WeakFuture::upgrade).collect();
         // Whoever collects is to find the children's last handles.
         drop((weak, done));
         let error = state.cancel_requested.get().then(|| {
@@ -187,103 +192,123 @@ impl<O: 'static> Gathering<O> {
     }
 }
 
-/// The futures of awaitables that are to be gathered, and the loop of the first.
-#[derive(Default)]
-pub(crate) struct Children {
-    event_loop: Option<EventLoop>,
-    futures: Vec<AnyFuture>,
+/// A gather that is being put together: each awaitable is watched before the next one is made a future, which may complete it.
+pub(crate) struct Gatherer<O> {
+    return_exceptions: bool,
+    collect: fn(vec::IntoIter<AnyFuture>) -> Result<O>,
+    /// Begun with the first awaitable, on its loop.
+    begun: Option<(EventLoop, Rc<Watcher<Gathering<O>>>)>,
+    /// Children that were done when they came.
+    done: Vec<AnyFuture>,
 }
 
-impl Children {
-    /// Makes a future of `awaitable`, on the loop of those before.
+impl<O: 'static> Gatherer<O> {
+    pub(crate) fn new(
+        return_exceptions: bool,
+        collect: fn(vec::IntoIter<AnyFuture>) -> Result<O>,
+    ) -> Self {
+        Self {
+            return_exceptions,
+            collect,
+            begun: None,
+            done: Vec::new(),
+        }
+    }
+
+    /// Makes a future of `awaitable`, on the loop of those before, and watches it if it is pending.
     #[track_caller]
     pub(crate) fn add<A: EnsureFuture>(&mut self, awaitable: A) -> Result<()> {
-        let event_loop = match &self.event_loop {
-            Some(event_loop) => event_loop,
-            None => self.event_loop.insert(match awaitable.bound_to() {
-                Some(own) => own,
-                None => running::get_event_loop()?,
-            }),
-        };
-        let child = awaitable.ensure_future_on(event_loop)?.into_any();
+        let own = awaitable.bound_to();
+        let (event_loop, watcher) = self.begin(own)?;
+        let child = awaitable.ensure_future_on(&event_loop)?.into_any();
         if A::IS_COROUTINE
             && let Some(state) = child.task_state()
         {
             // Only the outer future knows this task: that it is pending at the end is not its caller's mistake.
             state.log_destroy_pending.set(false);
         }
-        self.futures.push(child);
+        let Kind::Gather(state) = watcher.outer.kind() else {
+            return Ok(());
+        };
+        state.children.borrow_mut().push(child.downgrade());
+        if child.done() {
+            self.done.push(child);
+        } else if child.has_callback(|callback| callback.is(&watcher)) {
+            return Ok(()); // given twice (I1)
+        } else {
+            watcher.watch(&child)?;
+        }
+        state.watched.set(state.watched.get() + 1);
         Ok(())
+    }
+
+    /// The outer future: hears of those that were done already, and of nobody if there are none.
+    pub(crate) fn finish(mut self) -> Result<Future<O>> {
+        let (_, watcher) = self.begin(None)?;
+        let Kind::Gather(state) = watcher.outer.kind() else {
+            return Ok(Future::from_any(watcher.outer.clone()));
+        };
+        if state.watched.get() == 0 {
+            watcher.all_done(state);
+        }
+        for child in std::mem::take(&mut self.done) {
+            watcher.future_done(child);
+        }
+        self.begun = None;
+        Ok(Future::from_any(watcher.outer.clone()))
+    }
+
+    /// The loop and the watcher, made when they are first needed.
+    fn begin(
+        &mut self,
+        event_loop: Option<EventLoop>,
+    ) -> Result<(EventLoop, Rc<Watcher<Gathering<O>>>)> {
+        if let Some(begun) = &self.begun {
+            return Ok(begun.clone());
+        }
+        let event_loop = match event_loop {
+            Some(own) => own,
+            None => running::get_event_loop()?,
+        };
+        let state = GatherState {
+            children: RefCell::default(),
+            done: RefCell::default(),
+            watched: Cell::new(0),
+            finished: Cell::new(0),
+            return_exceptions: self.return_exceptions,
+            cancel_requested: Cell::new(false),
+            visiting: Cell::new(false),
+        };
+        let outer = AnyFuture::new(event_loop.core().clone(), || GatherBody::<O> {
+            state,
+            slot: Slot::new(),
+        });
+        let watcher = Watcher::new(Gathering {
+            outer,
+            collect: self.collect,
+        });
+        Ok(self.begun.insert((event_loop, watcher)).clone())
+    }
+}
+
+/// An awaitable was refused: nobody gets the outer future, and what the others come to is heard by nobody.
+impl<O> Drop for Gatherer<O> {
+    fn drop(&mut self) {
+        if let Some((_, watcher)) = &self.begun {
+            watcher.outer.cancel_plain(None);
+        }
     }
 }
 
 #[track_caller]
-fn children_of<A: EnsureFuture>(awaitables: impl IntoIterator<Item = A>) -> Result<Children> {
-    let mut children = Children::default();
-    for awaitable in awaitables {
-        children.add(awaitable)?;
-    }
-    Ok(children)
-}
-
-/// Makes the outer future of `children`.
-pub(crate) fn gathering<O: 'static>(
-    children: Children,
-    return_exceptions: bool,
-    collect: fn(vec::IntoIter<AnyFuture>) -> Result<O>,
+fn gather_all<A: EnsureFuture, O: 'static>(
+    mut gatherer: Gatherer<O>,
+    awaitables: impl IntoIterator<Item = A>,
 ) -> Result<Future<O>> {
-    let event_loop = match children.event_loop {
-        Some(event_loop) => event_loop,
-        None => running::get_event_loop()?,
-    };
-    let children = children.futures;
-    let state = GatherState {
-        children: RefCell::new(children.iter().map(AnyFuture::downgrade).collect()),
-        done: RefCell::default(),
-        watched: Cell::new(0),
-        finished: Cell::new(0),
-        return_exceptions,
-        cancel_requested: Cell::new(false),
-        visiting: Cell::new(false),
-    };
-    let body = GatherBody::<O> {
-        state,
-        slot: Slot::new(),
-    };
-    let outer = AnyFuture::new(event_loop.core().clone(), body);
-    let watcher = Watcher::new(Gathering {
-        outer: outer.clone(),
-        collect,
-    });
-    watch(&watcher, children)?;
-    Ok(Future::from_any(outer))
-}
-
-/// Watches every child that is pending, then hears of those that are done already.
-fn watch<O: 'static>(watcher: &Rc<Watcher<Gathering<O>>>, children: Vec<AnyFuture>) -> Result<()> {
-    let Kind::Gather(state) = watcher.outer.kind() else {
-        return Ok(());
-    };
-    let mut done = Vec::new();
-    let mut watched = 0;
-    for child in children {
-        if child.done() {
-            done.push(child);
-        } else if child.has_callback(|callback| callback.is(watcher)) {
-            continue; // given twice (I1)
-        } else {
-            watcher.watch(&child)?;
-        }
-        watched += 1;
+    for awaitable in awaitables {
+        gatherer.add(awaitable)?;
     }
-    state.watched.set(watched);
-    if watched == 0 {
-        watcher.all_done(state);
-    }
-    for child in done {
-        watcher.future_done(child);
-    }
-    Ok(())
+    gatherer.finish()
 }
 
 /// Runs awaitables concurrently and gives their results in the order given.
@@ -311,11 +336,8 @@ fn watch<O: 'static>(watcher: &Rc<Watcher<Gathering<O>>>, children: Vec<AnyFutur
 /// ```
 #[track_caller]
 pub fn gather<A: EnsureFuture>(awaitables: impl IntoIterator<Item = A>) -> Outer<Vec<A::Output>> {
-    Outer::new(children_of(awaitables).and_then(|children| {
-        gathering(children, false, |children| {
-            children.map(claim::<A>).collect()
-        })
-    }))
+    let gatherer = Gatherer::new(false, |children| children.map(claim::<A>).collect());
+    Outer::new(gather_all(gatherer, awaitables))
 }
 
 /// As [`gather()`], but gives every outcome, exceptions too, once all are done.
@@ -339,11 +361,8 @@ pub fn gather<A: EnsureFuture>(awaitables: impl IntoIterator<Item = A>) -> Outer
 pub fn gather_return_exceptions<A: EnsureFuture>(
     awaitables: impl IntoIterator<Item = A>,
 ) -> Outer<Vec<Result<A::Output>>> {
-    Outer::new(children_of(awaitables).and_then(|children| {
-        gathering(children, true, |children| {
-            Ok(children.map(outcome::<A>).collect())
-        })
-    }))
+    let gatherer = Gatherer::new(true, |children| Ok(children.map(outcome::<A>).collect()));
+    Outer::new(gather_all(gatherer, awaitables))
 }
 
 /// The outcome of a child that is done.

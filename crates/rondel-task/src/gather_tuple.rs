@@ -5,7 +5,8 @@
 
 use crate::ensure_future::EnsureFuture;
 use crate::exception::Result;
-use crate::gather::{Children, claim, gathering};
+use crate::future::Future;
+use crate::gather::{Gatherer, claim};
 use crate::outer::Outer;
 
 /// A tuple of awaitables: what [`gather!`](crate::gather!) takes.
@@ -28,21 +29,20 @@ macro_rules! gather_tuple {
             fn gather(self) -> Outer<Self::Output> {
                 #[allow(non_snake_case, reason = "each variable is called as its type")]
                 #[track_caller]
-                fn children<$($awaitable: EnsureFuture),+>(
+                fn gather_all<O: 'static, $($awaitable: EnsureFuture),+>(
+                    mut gatherer: Gatherer<O>,
                     ($($awaitable,)+): ($($awaitable,)+),
-                ) -> Result<Children> {
-                    let mut children = Children::default();
-                    $(children.add($awaitable)?;)+
-                    Ok(children)
+                ) -> Result<Future<O>> {
+                    $(gatherer.add($awaitable)?;)+
+                    gatherer.finish()
                 }
 
-                Outer::new(children(self).and_then(|children| {
-                    gathering(children, false, |mut children| {
-                        // One handle stands there for each of the tuple.
-                        let mut next = || children.next().expect("a tuple's children are all there");
-                        Ok(($(claim::<$awaitable>(next())?,)+))
-                    })
-                }))
+                let gatherer = Gatherer::new(false, |mut children| {
+                    // One handle stands there for each of the tuple.
+                    let mut next = || children.next().expect("a tuple's children are all there");
+                    Ok(($(claim::<$awaitable>(next())?,)+))
+                });
+                Outer::new(gather_all(gatherer, self))
             }
         }
     };

@@ -37,6 +37,7 @@ mod cell;
 mod completer;
 mod core;
 mod coroutine;
+mod crew;
 mod ensure_future;
 mod error;
 mod event_loop;
@@ -45,21 +46,29 @@ mod exception_group;
 mod future;
 mod gather;
 mod gather_tuple;
+mod inspect;
+mod map_concurrent;
+mod move_on;
 mod opaque;
 mod outer;
 mod race;
+mod race_tuple;
 mod repr;
 mod run;
 mod runner;
 mod running;
 mod shield;
+mod shielded;
 mod signals;
 mod slab;
 mod sleep;
+mod staggered;
 mod step;
 mod task;
 mod task_group;
+mod task_options;
 mod task_state;
+pub mod testing;
 mod threads;
 mod timeout;
 mod wait;
@@ -73,27 +82,42 @@ pub use callback::CallbackKey;
 pub use completer::Completer;
 pub use ensure_future::{EnsureFuture, IsFuture, ensure_future};
 pub use error::{RuntimeError, TimeoutError, ValueError};
-pub use event_loop::{EventLoop, new_event_loop};
+pub use event_loop::{EventLoop, WeakEventLoop, new_event_loop};
 pub use exception::{Exception, Result};
 pub use exception_group::ExceptionGroup;
 pub use future::Future;
 pub use gather::{gather, gather_return_exceptions};
 pub use gather_tuple::GatherTuple;
+pub use inspect::{
+    CallGraphCut, FrameCallGraphEntry, FramePlace, FutureCallGraph, TaskInstrument,
+    capture_call_graph, capture_current_call_graph, format_call_graph, future_add_to_awaited_by,
+    future_discard_from_awaited_by, print_call_graph,
+};
+pub use map_concurrent::{MapUnordered, map_concurrent, map_unordered};
+pub use move_on::{move_on_after, move_on_at};
 pub use opaque::Opaque;
 pub use outer::{Outer, OuterAwaiter};
 pub use race::race;
+pub use race_tuple::{Race2, Race3, Race4, Race5, Race6, Race7, Race8, RaceTuple};
 pub use repr::coroutine_repr;
 pub use run::{run, run_virtual};
 pub use runner::Runner;
 pub use running::{get_event_loop, get_running_loop, set_event_loop};
 pub use shield::shield;
+pub use shielded::shielded;
 pub use signals::{Signals, signals};
-pub use sleep::{Sleep, sleep, sleep_forever, sleep_result, sleep_until};
-pub use task::{Task, all_tasks, create_task, current_task};
+pub use sleep::{Sleep, checkpoint, sleep, sleep_forever, sleep_result, sleep_until};
+pub use staggered::{StaggeredRace, staggered_race};
+pub use task::{Task, all_tasks, create_task, create_task_with, current_task};
 pub use task_group::{Started, TaskGroup, task_group};
+pub use task_options::{
+    Start, TaskFactory, TaskOptions, create_eager_task_factory, eager_task_factory,
+};
 pub use threads::{
-    Executor, ThreadPool, Work, concurrent, run_coroutine_threadsafe, to_thread, wrap_future,
+    BlockingPortal, CapacityLimiter, CapacityLimiterStatistics, CapacityToken, Executor, OnCancel,
+    Remaining, ThreadPool, ToThread, Work, WouldBlock, concurrent, from_thread,
+    run_coroutine_threadsafe, start_blocking_portal, to_thread, wrap_future,
 };
 pub use timeout::{Timeout, timeout, timeout_at};
 pub use wait::{ALL_COMPLETED, FIRST_COMPLETED, FIRST_EXCEPTION, ReturnWhen, Wait, Waiting, wait};
-pub use wait_for::wait_for;
+pub use wait_for::{cancel_and_wait, wait_for};

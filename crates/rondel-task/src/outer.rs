@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::future::IntoFuture;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -37,8 +38,10 @@ impl<T: Clone> IntoFuture for Outer<T> {
     type Output = Result<T>;
     type IntoFuture = OuterAwaiter<T>;
 
+    #[track_caller]
     fn into_future(self) -> OuterAwaiter<T> {
-        OuterAwaiter(self.future().map(IntoFuture::into_future))
+        let at = Location::caller();
+        OuterAwaiter(self.future().map(|future| Awaiter::new(future, at)))
     }
 }
 

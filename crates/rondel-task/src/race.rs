@@ -7,10 +7,12 @@
 //! # asyncio
 //! It has none in public; `staggered.staggered_race` with no delay comes near.
 
-use crate::cancel::cancel;
-use crate::cell::AnyFuture;
+use std::panic::Location;
+
+use crate::crew::Crew;
 use crate::ensure_future::{EnsureFuture, ensure_future};
-use crate::exception::Result;
+use crate::error::ValueError;
+use crate::exception::{Exception, Result};
 use crate::future::Future;
 use crate::wait::{FIRST_COMPLETED, wait};
 
@@ -34,49 +36,38 @@ use crate::wait::{FIRST_COMPLETED, wait};
 /// ]));
 /// assert_eq!(first.unwrap(), "hare");
 /// ```
-pub async fn race<A: EnsureFuture>(awaitables: impl IntoIterator<Item = A>) -> Result<A::Output> {
-    let futures = awaitables
-        .into_iter()
-        .map(ensure_future)
-        .collect::<Result<Vec<_>>>();
-    let racers = Racers(futures?);
-    let first = wait(&racers.0).return_when(FIRST_COMPLETED).await;
-    let winner = first.map(|(done, _)| done[0].clone());
-    let ended = racers.end().await;
-    ended?;
-    drop(racers);
-    A::claim(winner?)
-}
-
-/// Those that run, to be cancelled when the race is over (I2).
-struct Racers<T: 'static>(Vec<Future<T>>);
-
-impl<T> Racers<T> {
-    fn cancel_all(&self) {
-        for future in &self.0 {
-            cancel(future.any(), None);
+#[track_caller]
+pub fn race<A: EnsureFuture>(
+    awaitables: impl IntoIterator<Item = A>,
+) -> impl core::future::Future<Output = Result<A::Output>> {
+    let at = Location::caller();
+    async move {
+        let crew = Crew::new(at);
+        for (place, awaitable) in awaitables.into_iter().enumerate() {
+            crew.add(place, ensure_future(awaitable)?);
         }
-    }
-
-    /// Cancels who still runs and waits until they have ended, however often this is cancelled meanwhile (I1).
-    async fn end(&self) -> Result<()> {
-        self.cancel_all();
-        let mut cancelled = Ok(());
-        loop {
-            let pending: Vec<_> = self.0.iter().filter(|future| !future.done()).collect();
-            if pending.is_empty() {
-                return cancelled;
-            }
-            if let Err(error) = wait(pending).await {
-                cancelled = Err(error);
-            }
-        }
+        let winner = first_of(&crew)
+            .await
+            .and_then(|place| crew.remove(place).ok_or_else(nobody_wins));
+        let ended = crew.end().await;
+        ended?;
+        A::claim(winner?)
     }
 }
 
-impl<T> Drop for Racers<T> {
-    fn drop(&mut self) {
-        self.cancel_all();
-        self.0.iter().map(Future::any).for_each(AnyFuture::retrieve);
+/// Waits for the first that is done; its place.
+pub(crate) async fn first_of<T>(crew: &Crew<T>) -> Result<usize> {
+    let racers = crew.all();
+    if racers.is_empty() {
+        return Err(nobody_wins());
     }
+    let first = wait(racers.clone()).return_when(FIRST_COMPLETED);
+    crew.wait(first).await?;
+    let winner = racers.iter().position(Future::done);
+    winner.ok_or_else(nobody_wins)
+}
+
+#[cold]
+pub(crate) fn nobody_wins() -> Exception {
+    ValueError::new("race() was given nothing to race").into()
 }

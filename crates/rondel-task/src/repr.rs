@@ -9,6 +9,7 @@
 //! where its task was created, as Rust cannot tell the line it is suspended at.
 
 use std::fmt;
+use std::panic::Location;
 
 use rondel_future::{Completion, Outcome, State};
 
@@ -24,10 +25,15 @@ pub(crate) struct Snapshot {
     state: State,
     exception: Option<Exception>,
     callbacks: String,
+    /// As debug mode notes it of a future that is no task.
+    created_at: Option<&'static Location<'static>>,
 }
 
 impl Snapshot {
-    pub(crate) fn of(completion: &Completion<Callback, Exception>) -> Self {
+    pub(crate) fn of(
+        completion: &Completion<Callback, Exception>,
+        created_at: Option<&'static Location<'static>>,
+    ) -> Self {
         let exception = match completion.outcome() {
             Outcome::Exception(exception) => Some(exception.clone()),
             Outcome::Pending | Outcome::Cancelled | Outcome::Value => None,
@@ -36,6 +42,7 @@ impl Snapshot {
             state: completion.state(),
             exception,
             callbacks: format_callbacks(completion),
+            created_at,
         }
     }
 
@@ -77,7 +84,11 @@ impl Snapshot {
             (None, Some(value)) if self.state == State::Finished => write!(f, " result={value:?}")?,
             (None, _) => {}
         }
-        write!(f, "{}>", self.callbacks)
+        f.write_str(&self.callbacks)?;
+        if let Some(at) = self.created_at {
+            write!(f, " created at {}:{}", at.file(), at.line())?;
+        }
+        f.write_str(">")
     }
 }
 

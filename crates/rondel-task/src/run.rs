@@ -61,7 +61,7 @@ where
     run_on(&Runner::under_virtual_clock(), main, Location::caller())
 }
 
-fn run_on<T, C>(runner: &Runner, main: C, at: &'static Location<'static>) -> Result<T>
+pub(crate) fn run_on<T, C>(runner: &Runner, main: C, at: &'static Location<'static>) -> Result<T>
 where
     T: 'static,
     C: core::future::Future<Output = Result<T>> + 'static,

@@ -56,6 +56,8 @@ const THREAD_JOIN_TIMEOUT: Duration = Duration::from_secs(300);
 pub struct Runner {
     loop_factory: Box<dyn Fn() -> io::Result<EventLoop>>,
     sets_event_loop: bool,
+    /// None leaves it to the loop.
+    debug: Option<bool>,
     state: RefCell<State>,
     /// The latest run was.
     interrupted: Cell<bool>,
@@ -112,9 +114,28 @@ impl Runner {
         Self {
             loop_factory: Box::new(loop_factory),
             sets_event_loop,
+            debug: None,
             state: RefCell::new(State::Created),
             interrupted: Cell::new(false),
         }
+    }
+
+    /// Sets whether the loop is in [debug mode](rondel_reactor::EventLoop::set_debug); by default it decides itself.
+    ///
+    /// `asyncio.run(main(), debug=True)` is `Runner::new().debug(true).run(main())`.
+    ///
+    /// # Examples
+    /// ```
+    /// use rondel_task::{Runner, get_running_loop};
+    ///
+    /// let runner = Runner::new().debug(true);
+    /// assert!(runner.run(async { Ok(get_running_loop()?.get_debug()) })?);
+    /// # Ok::<(), rondel_task::Exception>(())
+    /// ```
+    #[must_use]
+    pub fn debug(mut self, debug: bool) -> Self {
+        self.debug = Some(debug);
+        self
     }
 
     /// Runs a coroutine until it ends, in the runner's context.
@@ -206,6 +227,9 @@ impl Runner {
             State::Created => {}
         }
         let event_loop = (self.loop_factory)()?;
+        if let Some(debug) = self.debug {
+            event_loop.set_debug(debug);
+        }
         if self.sets_event_loop {
             set_event_loop(Some(&event_loop));
         }

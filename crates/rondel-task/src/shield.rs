@@ -7,11 +7,15 @@
 //! # asyncio
 //! [`asyncio.shield`](https://docs.python.org/3/library/asyncio-task.html#asyncio.shield).
 
+use std::rc::Rc;
+
+use crate::callback::Awaiting;
 use crate::cell::AnyFuture;
 use crate::ensure_future::{EnsureFuture, ensure_future};
 use crate::exception::Result;
 use crate::future::Future;
 use crate::outer::Outer;
+use crate::watcher::{Watch, Watcher};
 
 /// Waits for `awaitable`, shielding it from cancellation.
 ///
@@ -51,30 +55,46 @@ fn shielded<T: 'static>(inner: Future<T>, claim: fn(Future<T>) -> Result<T>) -> 
     }
     let outer = Future::new(inner.any().core().clone());
     let told = outer.clone();
-    let inner_done = inner.add_done_callback(move |inner| tell(inner, &told, claim))?;
-    let (inner, inner_done) = (inner.any().downgrade(), inner_done.downgrade());
+    let watcher = Watcher::new(Shielding { told, claim });
+    watcher.watch(inner.any())?;
+    let (inner, watcher) = (inner.any().downgrade(), Rc::downgrade(&watcher));
     outer.add_done_callback(move |_| {
-        if let Some(inner) = AnyFuture::upgrade(&inner)
-            && let Some(inner_done) = inner_done.upgrade()
+        if let Some(inner) = inner.upgrade()
+            && let Some(watcher) = watcher.upgrade()
         {
             // Of one that is done the list is empty.
-            Future::from_any(inner).remove_done_callback(&inner_done);
+            watcher.unwatch(&inner);
         }
     })?;
     Ok(outer)
 }
 
-/// The inner future is done: the outer one becomes what it is.
-fn tell<T: 'static>(inner: &Future<T>, outer: &Future<T>, claim: fn(Future<T>) -> Result<T>) {
-    if outer.done() {
-        inner.any().retrieve();
-    } else if inner.cancelled() {
-        outer.cancel();
-    } else {
-        // It is pending and its loop runs: nothing can be refused.
-        let _ = match claim(inner.clone()) {
-            Ok(value) => outer.set_result(value),
-            Err(exception) => outer.set_exception(exception),
-        };
+/// The done callback of the inner future.
+struct Shielding<T: 'static> {
+    told: Future<T>,
+    claim: fn(Future<T>) -> Result<T>,
+}
+
+impl<T> Watch for Shielding<T> {
+    const NAME: &'static str = "shield";
+
+    /// The outer future becomes what the inner one is.
+    fn future_done(&self, inner: AnyFuture) {
+        let outer = &self.told;
+        if outer.done() {
+            inner.retrieve();
+        } else if inner.cancelled() {
+            outer.cancel();
+        } else {
+            // It is pending and its loop runs: nothing can be refused.
+            let _ = match (self.claim)(Future::from_any(inner)) {
+                Ok(value) => outer.set_result(value),
+                Err(exception) => outer.set_exception(exception),
+            };
+        }
+    }
+
+    fn awaiting(&self) -> Vec<Awaiting> {
+        vec![Awaiting::Future(self.told.any().clone())]
     }
 }

@@ -7,6 +7,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -57,6 +58,7 @@ pub fn signals(numbers: impl IntoIterator<Item = i32>) -> Result<Signals> {
         arrived,
         waiting: None,
         watches,
+        created_at: Location::caller(),
     })
 }
 
@@ -72,6 +74,7 @@ pub struct Signals {
     /// The wait of the stream.
     waiting: Option<Awaiter<()>>,
     watches: Vec<SignalWatch>,
+    created_at: &'static Location<'static>,
 }
 
 /// What the callbacks of the signals and the stream share.
@@ -95,12 +98,12 @@ impl Arrived {
         self.numbers.borrow_mut().pop_first()
     }
 
-    /// A future that is done when the next signal has come.
-    fn wait(&self) -> Result<Awaiter<()>> {
+    /// A wait, in the line `at`, for the next signal.
+    fn wait(&self, at: &'static Location<'static>) -> Result<Awaiter<()>> {
         let waiter = running::get_running_loop()?.create_future();
         let before = self.waiter.replace(Some(waiter.clone()));
         drop(before);
-        Ok(waiter.into_future())
+        Ok(waiter.await_at(at))
     }
 }
 
@@ -109,14 +112,18 @@ impl Signals {
     ///
     /// # Errors
     /// `CancelledError` if the task is cancelled; [`NoRunningLoopError`](rondel_reactor::NoRunningLoopError) outside of a loop.
-    pub async fn recv(&mut self) -> Result<i32> {
-        // The wait of a stream that nobody polls any more.
-        self.waiting = None;
-        loop {
-            if let Some(number) = self.arrived.take() {
-                return Ok(number);
+    #[track_caller]
+    pub fn recv(&mut self) -> impl core::future::Future<Output = Result<i32>> {
+        let at = Location::caller();
+        async move {
+            // The wait of a stream that nobody polls any more.
+            self.waiting = None;
+            loop {
+                if let Some(number) = self.arrived.take() {
+                    return Ok(number);
+                }
+                self.arrived.wait(at)?.await?;
             }
-            self.arrived.wait()?.await?;
         }
     }
 }
@@ -134,7 +141,7 @@ impl Stream for Signals {
             if let Some(number) = self.arrived.take() {
                 return Poll::Ready(Some(Ok(number)));
             }
-            self.waiting = Some(self.arrived.wait()?);
+            self.waiting = Some(self.arrived.wait(self.created_at)?);
         }
     }
 }

@@ -73,33 +73,43 @@ impl Slab {
         }
     }
 
-    /// Puts a task in, as scheduled; `make` gets the token that will find it, and so does the caller.
+    /// Takes a free slot for a task that is about to be made: the token will find it once it is there.
     #[inline]
-    pub(crate) fn insert(&mut self, make: impl FnOnce(Token) -> AnyFuture) -> (Token, AnyFuture) {
+    pub(crate) fn reserve(&mut self) -> Token {
         if self.first_free == NO_SLOT {
-            let slot = u32::try_from(self.slots.len()).unwrap_or(NO_SLOT);
-            assert!(slot < NO_SLOT, "a loop holds at most 2^31 - 1 tasks");
-            self.slots.push(Slot {
-                task: None,
-                generation: 0,
-                scheduled: false,
-                next_free: NO_SLOT,
-            });
-            self.first_free = slot;
+            self.grow();
         }
         let index = self.first_free;
         let slot = &mut self.slots[index as usize];
-        let token = Token::from_bits(
+        self.first_free = slot.next_free;
+        Token::from_bits(
             u64::from(self.loop_id) << LOOP_SHIFT
                 | u64::from(slot.generation) << GENERATION_SHIFT
                 | u64::from(index),
-        );
-        let task = make(token);
-        self.first_free = slot.next_free;
-        slot.task = Some(task.clone());
-        slot.scheduled = true;
-        self.len += 1;
-        (token, task)
+        )
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let slot = u32::try_from(self.slots.len()).unwrap_or(NO_SLOT);
+        assert!(slot < NO_SLOT, "a loop holds at most 2^31 - 1 tasks");
+        self.slots.push(Slot {
+            task: None,
+            generation: 0,
+            scheduled: false,
+            next_free: NO_SLOT,
+        });
+        self.first_free = slot;
+    }
+
+    /// Puts the task of a reserved slot in, as scheduled.
+    #[inline]
+    pub(crate) fn fill(&mut self, token: Token, task: AnyFuture) {
+        if let Some(slot) = self.slots.get_mut(slot_of(token)) {
+            slot.task = Some(task);
+            slot.scheduled = true;
+            self.len += 1;
+        }
     }
 
     #[inline]

@@ -5,7 +5,7 @@
 //! a timer. Otherwise the timer completes a future, so that the coroutine goes on in the iteration after.
 
 use std::convert::Infallible;
-use std::future::IntoFuture;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -37,10 +37,17 @@ use crate::wait::release;
 /// # Ok::<(), rondel_task::Exception>(())
 /// ```
 #[inline]
+#[track_caller]
 pub fn sleep(delay: Duration) -> Sleep {
+    sleep_at(delay, Location::caller())
+}
+
+/// As `sleep`, in the line `at`.
+#[inline]
+fn sleep_at(delay: Duration, at: &'static Location<'static>) -> Sleep {
     Sleep(match delay {
         Duration::ZERO => Stage::Yield { done: false },
-        delay => Stage::Begin(delay),
+        delay => Stage::Begin { delay, at },
     })
 }
 
@@ -52,10 +59,11 @@ pub struct Sleep(Stage);
 #[derive(Debug)]
 enum Stage {
     /// The bare `yield` of `asyncio.sleep(0)`.
-    Yield {
-        done: bool,
+    Yield { done: bool },
+    Begin {
+        delay: Duration,
+        at: &'static Location<'static>,
     },
-    Begin(Duration),
     Waiting {
         awaiter: Awaiter<()>,
         _timer: CancelOnDrop,
@@ -85,35 +93,45 @@ impl Stage {
     /// Out of line, as a coroutine that only yields has no use for it.
     #[inline(never)]
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        if let Self::Begin(delay) = *self {
-            let (awaiter, _timer) = set_timer(delay)?;
+        if let Self::Begin { delay, at } = *self {
+            let (awaiter, _timer) = set_timer(delay, at)?;
             *self = Self::Waiting { awaiter, _timer };
         }
         match self {
             Self::Waiting { awaiter, .. } => Pin::new(awaiter).poll(cx),
-            Self::Yield { .. } | Self::Begin(_) => Poll::Pending,
+            Self::Yield { .. } | Self::Begin { .. } => Poll::Pending,
         }
     }
 }
 
 /// Makes a future that a timer completes.
-fn set_timer(delay: Duration) -> Result<(Awaiter<()>, CancelOnDrop)> {
+fn set_timer(
+    delay: Duration,
+    at: &'static Location<'static>,
+) -> Result<(Awaiter<()>, CancelOnDrop)> {
     let core = running::running_core()?;
     let future = Future::<()>::new(core.clone());
     let waiter = future.clone();
     let timer = core
         .scheduler()
         .call_later(delay, move || release(&waiter))?;
-    Ok((future.into_future(), CancelOnDrop(timer)))
+    Ok((Awaiter::new(future, at), CancelOnDrop(timer)))
 }
 
 /// As [`sleep`], and gives `result`.
 ///
 /// # Errors
 /// As [`sleep`].
-pub async fn sleep_result<T>(delay: Duration, result: T) -> Result<T> {
-    sleep(delay).await?;
-    Ok(result)
+#[track_caller]
+pub fn sleep_result<T>(
+    delay: Duration,
+    result: T,
+) -> impl core::future::Future<Output = Result<T>> + use<T> {
+    let sleep = sleep(delay);
+    async move {
+        sleep.await?;
+        Ok(result)
+    }
 }
 
 /// Suspends the coroutine until the loop's time is `when` ([`EventLoop::time`](rondel_reactor::EventLoop::time)); yields once if
@@ -121,18 +139,37 @@ pub async fn sleep_result<T>(delay: Duration, result: T) -> Result<T> {
 ///
 /// # Errors
 /// As [`sleep`].
-pub async fn sleep_until(when: Duration) -> Result<()> {
-    let core = running::running_core()?;
-    sleep(when.saturating_sub(core.scheduler().time())).await
+#[track_caller]
+pub fn sleep_until(when: Duration) -> impl core::future::Future<Output = Result<()>> + use<> {
+    let at = Location::caller();
+    async move {
+        let core = running::running_core()?;
+        sleep_at(when.saturating_sub(core.scheduler().time()), at).await
+    }
+}
+
+/// Lets every other callback that is ready run first, and notices a cancellation: `sleep` with no delay, by the name that Trio
+/// and AnyIO have for it.
+///
+/// A coroutine that computes for long calls it now and then.
+///
+/// # Errors
+/// As [`sleep`].
+pub async fn checkpoint() -> Result<()> {
+    sleep(Duration::ZERO).await
 }
 
 /// Suspends the coroutine until its task is cancelled.
 ///
 /// # Errors
 /// Always: `CancelledError`, or `NoRunningLoopError` if no loop is running.
-pub async fn sleep_forever() -> Result<Infallible> {
-    let core = running::running_core()?;
-    Future::<Infallible>::new(core).await
+#[track_caller]
+pub fn sleep_forever() -> impl core::future::Future<Output = Result<Infallible>> + use<> {
+    let at = Location::caller();
+    async move {
+        let core = running::running_core()?;
+        Awaiter::new(Future::<Infallible>::new(core), at).await
+    }
 }
 
 /// Cancels a timer when the coroutine leaves the place that needs it.

@@ -67,8 +67,9 @@ pub(crate) fn step(core: &Core, task: &AnyFuture) {
     }
     let outside = core.enter(state.token, throw);
     state.running.set(true);
+    let mut error = None;
     let polled = rondel_context::run_in(&mut context, || {
-        catch_unwind(AssertUnwindSafe(|| task.body().poll(&mut cx)))
+        catch_unwind(AssertUnwindSafe(|| task.body().poll(&mut cx, &mut error)))
     });
     state.running.set(false);
     let undelivered = core.leave(outside);
@@ -81,11 +82,13 @@ pub(crate) fn step(core: &Core, task: &AnyFuture) {
             pass_cancel_on(core, task, state, undelivered);
         }
         Ok(Poll::Pending) => {}
-        Ok(Poll::Ready(Ok(()))) if undelivered || state.must_cancel.take() => {
-            end(core, task, state, End::Cancelled);
-        }
-        Ok(Poll::Ready(Ok(()))) => end_with_value(core, task, state),
-        Ok(Poll::Ready(Err(exception))) => end_with_exception(core, task, state, exception),
+        Ok(Poll::Ready(())) => match error {
+            Some(exception) => end_with_exception(core, task, state, exception),
+            None if undelivered || state.must_cancel.take() => {
+                end(core, task, state, End::Cancelled);
+            }
+            None => end_with_value(core, task, state),
+        },
         Err(payload) => end_with_panic(core, task, state, payload),
     }
 }

@@ -18,6 +18,7 @@ use crate::exception::{Exception, Result};
 use crate::future::Future;
 use crate::opaque::Opaque;
 use crate::running;
+use crate::task_options::TaskOptions;
 use crate::task_state::TaskState;
 
 /// A coroutine that the loop runs: a [`Future`] with a name, a context and cancellation that is delivered as an error.
@@ -98,7 +99,7 @@ impl<T> Task<T> {
 
     /// Returns how many requests to cancel the task are open: the calls of `cancel` less those of [`uncancel`](Self::uncancel).
     pub fn cancelling(&self) -> u32 {
-        self.with_state(TaskState::cancelling).unwrap_or(0)
+        self.with_state(TaskState::requests).unwrap_or(0)
     }
 
     /// Takes back one request to cancel, and returns how many are left.
@@ -169,6 +170,7 @@ impl<T: fmt::Debug> fmt::Debug for Task<T> {
 /// assert_eq!(sum.unwrap(), 3);
 /// ```
 #[track_caller]
+#[inline]
 pub fn create_task<T, C>(coroutine: C) -> Result<Task<T>>
 where
     T: 'static,
@@ -176,6 +178,32 @@ where
 {
     let core = running::running_core()?;
     let task = core.spawn(coroutine, rondel_context::capture(), Location::caller())?;
+    Ok(Task::from_any(task))
+}
+
+/// As [`create_task`], with a name, a context or a start of choice.
+///
+/// # Errors
+/// As [`create_task`].
+///
+/// # Examples
+/// ```
+/// # use rondel_task::{TaskOptions, create_task_with, current_task, run};
+/// let name = run(async {
+///     let whoami = async { Ok(current_task().map(|task| task.get_name())) };
+///     create_task_with(TaskOptions::new().name("worker"), whoami)?.await
+/// });
+/// assert_eq!(name.unwrap().as_deref(), Some("worker"));
+/// ```
+#[track_caller]
+pub fn create_task_with<T, C>(options: TaskOptions, coroutine: C) -> Result<Task<T>>
+where
+    T: 'static,
+    C: core::future::Future<Output = Result<T>> + 'static,
+{
+    let core = running::running_core()?;
+    let options = options.or_current_context();
+    let task = core.spawn_with(coroutine, options, Location::caller())?;
     Ok(Task::from_any(task))
 }
 

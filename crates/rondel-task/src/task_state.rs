@@ -11,7 +11,7 @@
 //! The fields of `asyncio.Task`: `_fut_waiter` is our waiters (a Rust coroutine can wait for several futures at once),
 //! `_must_cancel`, `_num_cancels_requested`, `_cancel_message`, `_log_destroy_pending`, `_context`, `_name`.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::panic::Location;
 use std::sync::Arc;
 
@@ -20,6 +20,7 @@ use rondel_sched::Token;
 
 use crate::cancel::Waiters;
 use crate::cell::AnyFuture;
+use crate::shielded::Shields;
 
 thread_local! {
     /// Numbers the tasks of this thread for their names, as asyncio does for those of the process.
@@ -32,8 +33,10 @@ pub(crate) struct TaskState {
     pub(crate) created_at: &'static Location<'static>,
     /// The first waiter; further ones are in `cold`.
     waiter: Cell<Option<AnyFuture>>,
+    /// Where the first waiter is awaited, while there is one.
+    awaited_at: Cell<&'static Location<'static>>,
     pub(crate) context: Cell<Option<Context>>,
-    cold: RefCell<Option<Box<Cold>>>,
+    cold: Cell<Option<Box<Cold>>>,
     /// Whether `cold` ever held waiters.
     waits_for_several: Cell<bool>,
     cancels: Cell<u32>,
@@ -62,8 +65,9 @@ impl TaskState {
             number: number.unwrap_or(0),
             created_at,
             waiter: Cell::new(None),
+            awaited_at: Cell::new(created_at),
             context: Cell::new(context),
-            cold: RefCell::new(None),
+            cold: Cell::new(None),
             waits_for_several: Cell::new(false),
             cancels: Cell::new(0),
             started: Cell::new(false),
@@ -82,13 +86,8 @@ impl TaskState {
     // --- name and context ------------------------------------------------------------------
 
     pub(crate) fn name(&self) -> String {
-        match self
-            .cold
-            .borrow()
-            .as_ref()
-            .and_then(|cold| cold.name.as_ref())
-        {
-            Some(name) => name.to_string(),
+        match self.look_at_cold(|cold| cold.name.clone()).flatten() {
+            Some(name) => name.into_string(),
             None => format!("Task-{}", self.number),
         }
     }
@@ -98,7 +97,18 @@ impl TaskState {
     }
 
     fn with_cold<R>(&self, f: impl FnOnce(&mut Cold) -> R) -> R {
-        f(self.cold.borrow_mut().get_or_insert_default())
+        let mut cold = self.cold.take().unwrap_or_default();
+        let given = f(&mut cold);
+        self.cold.set(Some(cold));
+        given
+    }
+
+    /// As `with_cold`, if there is something.
+    fn look_at_cold<R>(&self, f: impl FnOnce(&mut Cold) -> R) -> Option<R> {
+        let mut cold = self.cold.take()?;
+        let given = f(&mut cold);
+        self.cold.set(Some(cold));
+        Some(given)
     }
 
     /// The context that the coroutine runs in, itself and not a copy.
@@ -118,11 +128,22 @@ impl TaskState {
         self.cancels.get()
     }
 
+    /// The open requests, with those that are held back.
+    pub(crate) fn requests(&self) -> u32 {
+        self.cancelling()
+            .saturating_add(self.with_shields(Shields::held_back))
+    }
+
     pub(crate) fn count_cancel(&self) {
         self.cancels.set(self.cancels.get().saturating_add(1));
     }
 
+    /// Takes back one request; one that is held back only if no other is there.
     pub(crate) fn uncancel(&self) -> u32 {
+        if self.cancels.get() == 0 {
+            let held_back = self.with_shields(Shields::take_last);
+            drop(held_back);
+        }
         let left = self.cancels.get().saturating_sub(1);
         if left == 0 && self.cancels.get() > 0 {
             self.must_cancel.set(false);
@@ -133,32 +154,54 @@ impl TaskState {
 
     #[inline]
     pub(crate) fn cancel_message(&self) -> Option<Arc<str>> {
-        self.cold
-            .borrow()
-            .as_ref()
-            .and_then(|cold| cold.cancel_message.clone())
+        self.look_at_cold(|cold| cold.cancel_message.clone())
+            .flatten()
     }
 
     pub(crate) fn set_cancel_message(&self, message: Option<Arc<str>>) {
-        if message.is_some() || self.cold.borrow().is_some() {
+        if message.is_some() {
             self.with_cold(|cold| cold.cancel_message = message);
+        } else {
+            self.look_at_cold(|cold| cold.cancel_message = None);
+        }
+    }
+
+    /// The shields that the coroutine is behind.
+    pub(crate) fn with_shields<R: Default>(&self, f: impl FnOnce(&mut Shields) -> R) -> R {
+        self.look_at_cold(|cold| f(&mut cold.shields))
+            .unwrap_or_default()
+    }
+
+    /// The coroutine goes behind one more shield, with the error that was to be thrown next, if there is one.
+    pub(crate) fn enter_shield(&self, is_thrown: bool) {
+        let is_cancelled = is_thrown || self.must_cancel.take();
+        let message = self.cancel_message();
+        self.with_cold(|cold| cold.shields.enter(is_cancelled.then_some(message)));
+        if is_cancelled {
+            // It counts again when it is delivered.
+            self.cancels.set(self.cancels.get().saturating_sub(1));
         }
     }
 
     // --- waiters (I1) --------------------------------------------------------------------------
 
-    /// Notes that the coroutine waits for `future`; the place is for `remove_waiter`.
+    /// Notes that the coroutine waits for `future` in the line `at`; the place is for `remove_waiter`.
     #[inline]
-    pub(crate) fn add_waiter(&self, future: AnyFuture) -> WaiterPlace {
+    pub(crate) fn add_waiter(
+        &self,
+        future: AnyFuture,
+        at: &'static Location<'static>,
+    ) -> WaiterPlace {
         match self.waiter.take() {
             None => {
                 self.waiter.set(Some(future));
+                self.awaited_at.set(at);
                 WaiterPlace::FIRST
             }
             Some(first) => {
                 self.waiter.set(Some(first));
                 self.waits_for_several.set(true);
-                self.with_cold(|cold| cold.add_waiter(future))
+                self.with_cold(|cold| cold.add_waiter(Await { future, at }))
             }
         }
     }
@@ -168,9 +211,8 @@ impl TaskState {
             Some(first) if place.is_first() && first.ptr_eq(future) => Some(first),
             first => {
                 self.waiter.set(first);
-                let mut cold = self.cold.borrow_mut();
-                cold.as_mut()
-                    .and_then(|cold| cold.remove_waiter(place, future))
+                let removed = self.look_at_cold(|cold| cold.remove_waiter(place, future));
+                removed.flatten()
             }
         };
         drop(removed);
@@ -188,11 +230,19 @@ impl TaskState {
 
     /// What the task waits for and is not done yet, in the order in which it was polled.
     pub(crate) fn pending_waiters(&self) -> Waiters {
-        let more = match self.cold.borrow().as_ref() {
-            Some(cold) if self.waits_for_several.get() => cold.pending_waiters(),
-            _ => Vec::new(),
+        let more = match self.waits_for_several.get() {
+            true => self.look_at_cold(|cold| cold.pending_waiters()),
+            false => None,
         };
-        self.waiter().into_iter().chain(more)
+        self.waiter().into_iter().chain(more.unwrap_or_default())
+    }
+
+    /// As `pending_waiters`, with the lines that await them.
+    pub(crate) fn pending_awaits(&self) -> Vec<Await> {
+        let at = self.awaited_at.get();
+        let first = self.waiter().map(|future| Await { future, at });
+        let more = self.look_at_cold(|cold| cold.pending_awaits().cloned().collect::<Vec<_>>());
+        first.into_iter().chain(more.unwrap_or_default()).collect()
     }
 
     /// True if the task waits for a library future that is not done.
@@ -231,18 +281,26 @@ impl WaiterPlace {
     }
 }
 
+/// A future that a task waits for, and the line that awaits it.
+#[derive(Clone)]
+pub(crate) struct Await {
+    pub(crate) future: AnyFuture,
+    pub(crate) at: &'static Location<'static>,
+}
+
 /// What most tasks never need.
 #[derive(Default)]
 struct Cold {
     /// The waiters behind the first, each at its place; what has left leaves a gap, to be filled again.
-    waiters: Vec<Option<AnyFuture>>,
+    waiters: Vec<Option<Await>>,
     gaps: Vec<u32>,
     name: Option<Box<str>>,
     cancel_message: Option<Arc<str>>,
+    shields: Shields,
 }
 
 impl Cold {
-    fn add_waiter(&mut self, future: AnyFuture) -> WaiterPlace {
+    fn add_waiter(&mut self, waiter: Await) -> WaiterPlace {
         let index = match self.gaps.pop() {
             Some(index) => index as usize,
             None => {
@@ -250,24 +308,26 @@ impl Cold {
                 self.waiters.len() - 1
             }
         };
-        self.waiters[index] = Some(future);
+        self.waiters[index] = Some(waiter);
         WaiterPlace(u32::try_from(index + 1).expect("memory is full long before"))
     }
 
     fn remove_waiter(&mut self, place: WaiterPlace, future: &AnyFuture) -> Option<AnyFuture> {
         let index = (place.0 as usize).checked_sub(1)?;
         let waiter = self.waiters.get_mut(index)?;
-        let removed = waiter.take_if(|waiter| waiter.ptr_eq(future))?;
+        let removed = waiter.take_if(|waiter| waiter.future.ptr_eq(future))?;
         self.gaps.push(place.0 - 1);
-        Some(removed)
+        Some(removed.future)
+    }
+
+    fn pending_awaits(&self) -> impl Iterator<Item = &Await> {
+        let waiters = self.waiters.iter().flatten();
+        waiters.filter(|waiter| !waiter.future.done())
     }
 
     fn pending_waiters(&self) -> Vec<AnyFuture> {
-        self.waiters
-            .iter()
-            .flatten()
-            .filter(|waiter| !waiter.done())
-            .cloned()
+        self.pending_awaits()
+            .map(|waiter| waiter.future.clone())
             .collect()
     }
 }

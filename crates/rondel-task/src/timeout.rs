@@ -16,11 +16,12 @@ use std::time::Duration;
 
 use rondel_sched::{Handle, TimerHandle};
 
-use crate::cancel::cancel;
+use crate::cancel::cancel_from;
 use crate::cell::AnyFuture;
 use crate::error::TimeoutError;
 use crate::exception::{Exception, Result};
 use crate::running;
+use crate::shielded::Shields;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -43,6 +44,8 @@ struct Scope {
     task: AnyFuture,
     /// The open requests to cancel the task when the scope was entered.
     cancelling: u32,
+    /// The shields that the task was behind then.
+    shields: u32,
 }
 
 /// What will call `on_timeout`.
@@ -59,13 +62,16 @@ impl Timeout {
                 "a timeout can be used inside a task only",
             ));
         };
-        let cancelling = task.task_state().map_or(0, |state| state.cancelling());
+        let (cancelling, shields) = task.task_state().map_or((0, 0), |state| {
+            (state.cancelling(), state.with_shields(Shields::depth))
+        });
         let scope = Self(Rc::new(Scope {
             state: Cell::new(State::Active),
             when: Cell::new(None),
             timer: RefCell::new(None),
             task,
             cancelling,
+            shields,
         }));
         scope.reschedule(when)?;
         Ok(scope)
@@ -135,7 +141,7 @@ impl Scope {
     fn on_timeout(&self) {
         let called = self.timer.take();
         drop(called);
-        cancel(&self.task, None);
+        cancel_from(&self.task, self.shields, None);
         self.state.set(State::Expiring);
     }
 

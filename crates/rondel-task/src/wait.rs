@@ -5,21 +5,26 @@
 //! type ([`Task::erase`](crate::Task::erase) makes others alike) and gives the very handles back, in the order given, where
 //! asyncio gives two sets.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::future::IntoFuture;
 use std::panic::Location;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use crate::callback::CallbackKey;
+use crate::awaiter::Awaiter;
+use crate::callback::Awaiting;
+use crate::cell::AnyFuture;
 use crate::ensure_future::IsFuture;
 use crate::error::ValueError;
 use crate::exception::Result;
 use crate::future::Future;
 use crate::running;
 use crate::sleep::CancelOnDrop;
+use crate::watcher::{Watch, Watcher};
 
 /// When [`wait`] returns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -98,17 +103,25 @@ impl<H: IsFuture> IntoFuture for Wait<H> {
     type Output = Result<(Vec<H>, Vec<H>)>;
     type IntoFuture = Waiting<H>;
 
+    #[track_caller]
     fn into_future(self) -> Waiting<H> {
+        self.await_at(Location::caller())
+    }
+}
+
+impl<H: IsFuture> Wait<H> {
+    /// Waits in the line `at`.
+    pub(crate) fn await_at(self, at: &'static Location<'static>) -> Waiting<H> {
         let mut seen = BTreeSet::new();
         let mut handles = self.futures;
         handles.retain(|handle| seen.insert(handle.as_future().any().address()));
         let futures = handles
             .iter()
-            .map(|handle| handle.as_future().clone())
+            .map(|handle| handle.as_future().any().clone())
             .collect();
         Waiting {
             handles,
-            enough: Box::pin(enough(futures, self.return_when, self.timeout)),
+            enough: Box::pin(enough(futures, self.return_when, self.timeout, at)),
         }
     }
 }
@@ -142,11 +155,12 @@ impl<H: fmt::Debug> fmt::Debug for Waiting<H> {
     }
 }
 
-/// Suspends the coroutine until enough of the futures are done.
-async fn enough<T: 'static>(
-    futures: Vec<Future<T>>,
+/// Suspends the coroutine, in the line `at`, until enough of the futures are done.
+async fn enough(
+    futures: Vec<AnyFuture>,
     return_when: ReturnWhen,
     timeout: Option<Duration>,
+    at: &'static Location<'static>,
 ) -> Result<()> {
     if futures.is_empty() {
         return Err(ValueError::new("wait() was given no futures").into());
@@ -163,41 +177,56 @@ async fn enough<T: 'static>(
             ))
         }
     };
-    let mut left = futures.len();
-    let released = waiter.clone();
-    let on_completion = move |future: &Future<T>| {
-        left -= 1;
-        let is_enough = left == 0
-            || match return_when {
+    let watcher = Watcher::new(Enough {
+        waiter: waiter.clone(),
+        left: Cell::new(futures.len()),
+        return_when,
+    });
+    for future in &futures {
+        watcher.watch(future)?;
+    }
+    let _watched = Watched { futures, watcher };
+    Awaiter::new(waiter, at).await
+}
+
+/// The done callback of every future.
+struct Enough {
+    waiter: Future<()>,
+    left: Cell<usize>,
+    return_when: ReturnWhen,
+}
+
+impl Watch for Enough {
+    const NAME: &'static str = "wait";
+
+    fn future_done(&self, future: AnyFuture) {
+        self.left.set(self.left.get() - 1);
+        let is_enough = self.left.get() == 0
+            || match self.return_when {
                 ReturnWhen::AllCompleted => false,
                 ReturnWhen::FirstCompleted => true,
-                ReturnWhen::FirstException => future.any().exception().is_some(),
+                ReturnWhen::FirstException => future.exception().is_some(),
             };
         if is_enough {
-            release(&released);
+            release(&self.waiter);
         }
-    };
-    let on_completion = CallbackKey::new(on_completion, None, Location::caller());
-    for future in &futures {
-        future.any().add_callback(on_completion.callback())?;
     }
-    let _watched = Watched {
-        futures,
-        on_completion,
-    };
-    waiter.await
+
+    fn awaiting(&self) -> Vec<Awaiting> {
+        vec![Awaiting::Through(self.waiter.any().clone())]
+    }
 }
 
 /// Takes the callbacks out again when the coroutine leaves the wait.
-struct Watched<T: 'static> {
-    futures: Vec<Future<T>>,
-    on_completion: CallbackKey<T>,
+struct Watched {
+    futures: Vec<AnyFuture>,
+    watcher: Rc<Watcher<Enough>>,
 }
 
-impl<T> Drop for Watched<T> {
+impl Drop for Watched {
     fn drop(&mut self) {
         for future in &self.futures {
-            future.remove_done_callback(&self.on_completion);
+            self.watcher.unwatch(future);
         }
     }
 }

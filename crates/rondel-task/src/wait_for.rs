@@ -33,16 +33,28 @@ use crate::wait::release;
 /// let late = run(wait_for(sleep(Duration::from_secs(3600)), Duration::from_millis(1)));
 /// assert!(late.unwrap_err().is_timeout());
 /// ```
-pub async fn wait_for<A, T>(awaitable: A, limit: impl Into<Option<Duration>>) -> Result<T>
+#[track_caller]
+pub fn wait_for<A, T>(
+    awaitable: A,
+    limit: impl Into<Option<Duration>>,
+) -> impl core::future::Future<Output = Result<T>>
 where
     A: EnsureFuture<Output = T> + IntoFuture<Output = Result<T>>,
     T: 'static,
 {
     let limit = limit.into();
-    if limit.is_some_and(|limit| limit.is_zero()) {
-        return without_time(awaitable).await;
+    let has_time = limit.is_none_or(|limit| !limit.is_zero());
+    // Made here, so that a future is awaited in the caller's line.
+    let awaitable = match has_time {
+        true => Ok(awaitable.into_future()),
+        false => Err(awaitable),
+    };
+    async move {
+        match awaitable {
+            Ok(awaiting) => timeout(limit, async |_| awaiting.await).await,
+            Err(awaitable) => without_time(awaitable).await,
+        }
     }
-    timeout(limit, async |_| awaitable.await).await
 }
 
 /// Takes the outcome if it is there already.
@@ -58,8 +70,27 @@ async fn without_time<A: EnsureFuture>(awaitable: A) -> Result<A::Output> {
     }
 }
 
-/// Cancels a future and waits until it is done.
-async fn cancel_and_wait<T>(future: &Future<T>) -> Result<()> {
+/// Cancels a future or task and waits until it has ended, clean-up and all.
+///
+/// What it came to can be read of it afterwards, and an exception that nobody reads is reported as ever: it may have given a value
+/// all the same, or raised something else than the `CancelledError`.
+///
+/// # Errors
+/// `CancelledError` if the calling task is cancelled meanwhile; `ClosedError` if the loop is closed.
+///
+/// # Examples
+/// ```
+/// use rondel_task::{cancel_and_wait, checkpoint, create_task, run, sleep_forever};
+///
+/// let cancelled = run(async {
+///     let server = create_task(async { sleep_forever().await.map(drop) })?;
+///     checkpoint().await?; // it serves
+///     cancel_and_wait(&server).await?;
+///     Ok(server.cancelled())
+/// });
+/// assert!(cancelled.unwrap());
+/// ```
+pub async fn cancel_and_wait<T: 'static>(future: &Future<T>) -> Result<()> {
     let waiter = future.get_loop().create_future::<()>();
     let released = waiter.clone();
     let key = future.add_done_callback(move |_| release(&released))?;

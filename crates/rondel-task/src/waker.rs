@@ -54,10 +54,10 @@ fn wake(token: Token) {
     if running::schedule(token) {
         return;
     }
+    // Held while it is sent, which runs no code but that of the layers below: counting the injector would be two more atomic
+    // operations.
     let loops = LOOPS.read().unwrap_or_else(PoisonError::into_inner);
-    let injector = loops.get(usize::from(loop_of(token))).cloned().flatten();
-    drop(loops);
-    if let Some(injector) = injector {
+    if let Some(Some(injector)) = loops.get(usize::from(loop_of(token))) {
         // A closed loop has nobody left to wake (I3).
         let _ = injector.send(Message::Wake(sent(token)));
     }

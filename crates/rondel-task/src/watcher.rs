@@ -16,7 +16,7 @@ use std::rc::Rc;
 
 use rondel_sched::{ClosedError, Runnable};
 
-use crate::callback::{Callback, DoneCallback};
+use crate::callback::{Awaiting, Callback, DoneCallback};
 use crate::cell::AnyFuture;
 
 /// Something that hears of many futures.
@@ -26,6 +26,9 @@ pub(crate) trait Watch: 'static {
 
     /// The turn of a future that is done has come in the ready queue.
     fn future_done(&self, future: AnyFuture);
+
+    /// On whose behalf the futures are watched, for the call graph.
+    fn awaiting(&self) -> Vec<Awaiting>;
 }
 
 pub(crate) struct Watcher<W> {
@@ -78,10 +81,14 @@ impl<W: Watch> DoneCallback for Watcher<W> {
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}()", W::NAME)
     }
+
+    fn awaiting(&self) -> Vec<Awaiting> {
+        self.watch.awaiting()
+    }
 }
 
 impl<W: Watch> Runnable for Watcher<W> {
-    fn run(self: Rc<Self>) {
+    fn run(&self) {
         let future = self.scheduled.borrow_mut().pop_front();
         if let Some(future) = future {
             self.watch.future_done(future);

@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 
 use common::{Counted, LONG, OnDrop, Trace, check, error, reports, tick, ticks, virtual_loop};
 use rondel_context::{Context as Vars, ContextVar};
+use rondel_reactor::ExceptionContext;
 use rondel_reactor::PanicError;
 use rondel_task::{
     EventLoop, Exception, Future, Result, RuntimeError, Task, all_tasks, create_task, current_task,
@@ -287,22 +288,49 @@ fn a_panic_in_a_destructor_of_a_coroutine_goes_no_further() {
 }
 
 #[test]
-fn a_destructor_of_a_value_that_panics_leaves_the_loop_running() {
+fn a_destructor_of_a_value_that_panics_is_reported_and_goes_no_further() {
     let event_loop = virtual_loop();
     let trace = Trace::new();
+    let reports = trace.clone();
+    event_loop.set_exception_handler(Some(move |_: &_, context: &ExceptionContext| {
+        reports.log(context.message());
+    }));
     drop(event_loop.create_task(async { Ok(OnDrop(|| panic!("in a destructor"))) }));
     let called = trace.clone();
     event_loop
         .call_soon(move || called.log("the next callback"))
         .unwrap();
-    let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        event_loop.run_once().is_ok()
-    }));
-    if ran.is_err() {
-        event_loop.run_once().unwrap();
-    }
-    trace.check(&["the next callback"]);
+    event_loop.run_once().unwrap();
+    trace.check(&[
+        "Exception in a destructor of a task's value",
+        "the next callback",
+    ]);
     assert!(all_tasks(Some(&event_loop)).unwrap().is_empty());
+}
+
+#[test]
+fn a_destructor_of_a_done_callback_that_panics_is_reported_and_goes_no_further() {
+    let event_loop = virtual_loop();
+    let trace = Trace::new();
+    let reports = trace.clone();
+    event_loop.set_exception_handler(Some(move |_: &_, context: &ExceptionContext| {
+        reports.log(context.message());
+    }));
+    let future = event_loop.create_future::<()>();
+    let held = OnDrop(|| panic!("in a destructor"));
+    drop(future.add_done_callback(move |_| {
+        let _ = &held;
+    }));
+    future.set_result(()).unwrap();
+    let called = trace.clone();
+    event_loop
+        .call_soon(move || called.log("the next callback"))
+        .unwrap();
+    event_loop.run_once().unwrap();
+    trace.check(&[
+        "Exception in callback destructor of a callback",
+        "the next callback",
+    ]);
 }
 
 #[test]
@@ -593,7 +621,7 @@ fn tasks_that_are_pending_when_the_loop_closes_are_reported_and_dropped() {
 }
 
 #[test]
-fn the_report_of_a_pending_task_shows_it() {
+fn the_report_of_a_pending_task_shows_it_and_the_line_of_its_await() {
     let event_loop = virtual_loop();
     let text = Rc::new(RefCell::new(String::new()));
     let seen = text.clone();
@@ -607,7 +635,7 @@ fn the_report_of_a_pending_task_shows_it() {
     event_loop.close().unwrap();
     assert_eq!(
         text.take(),
-        "<Task pending name='Task-#' coro=func_task() at FILE:# wait_for=<Future pending cb=[Task.wakeup()]>>"
+        "<Task pending name='Task-#' coro=func_task() at FILE:# wait_for=<Future pending cb=[Task.wakeup()]>> awaits at FILE:#"
     );
 }
 

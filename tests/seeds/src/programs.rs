@@ -8,7 +8,7 @@ use crate::check::Expected::{self, Later, Line};
 use crate::check::{Mismatch, check};
 use crate::process::{Transcript, run};
 
-/// All programs, in the order in which the tutorials teach them.
+/// All programs, in the order in which the tutorials teach them, and behind those the ones beyond asyncio.
 pub const PROGRAMS: &[Program] = &[
     Program::new(
         "asyncio_coroutine",
@@ -132,6 +132,33 @@ pub const PROGRAMS: &[Program] = &[
         ],
     )
     .interrupted_after("c starts"),
+    Program::new(
+        "frame_loop",
+        &[
+            Line("the story begins"),
+            Line("a timer has fired"),
+            Line("a thread has answered 42"),
+            Line("press ctrl-c"),
+            Line("the story ends: cancelled: ctrl-c"),
+            Line("frames went on meanwhile: true"),
+        ],
+    )
+    .interrupted_after("press ctrl-c"),
+    Program::new(
+        "subprocess_pipeline",
+        &[
+            Line("seq 1000000 | grep 77 | wc -l"),
+            Line("45739"),
+            Line("bytes between them: [6888896, 316182]"),
+            Line("return codes: [0, 0, 0]"),
+            Line("the shell says:"),
+            Line("45739"),
+            Line("yes | head -n 2"),
+            Line("y"),
+            Line("y"),
+            Line("return codes: [-13, 0]"),
+        ],
+    ),
 ];
 
 /// The coroutine chain and its generator-based counterpart print the same.

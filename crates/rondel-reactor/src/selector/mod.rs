@@ -6,8 +6,8 @@
 //!
 //! - Level-triggered: a descriptor is reported by every wait for as long as it is ready.
 //! - Descriptors are named by their number in events. A hang-up or an error counts as ready for whatever the descriptor is watched for.
-//! - A wait returns early for no reason at all if it likes, but a wait that ran into its timeout has not ended before it, to the nanosecond: who waits for
-//!   a timer asks the clock again in any case.
+//! - A wait may end early, for no reason at all or because a short rest is waited for more precisely: who waits for a timer asks the clock again and waits
+//!   for the rest. A rest of less than a millisecond is waited for to the nanosecond.
 //! - A signal that interrupts a wait ends it without events and without an error.
 //! - A notification ends the current wait, or else the next one; any number of them count as one.
 //! - Whoever registers a descriptor keeps `source` until it is unregistered.
@@ -22,7 +22,7 @@ mod polling;
 
 use std::{
     io,
-    os::fd::{AsFd, RawFd},
+    os::fd::{AsFd, OwnedFd, RawFd},
     rc::Rc,
     sync::Weak,
     time::Duration,
@@ -56,8 +56,10 @@ impl Backend {
 
 /// What a callback waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Direction {
+pub enum Direction {
+    /// That there is something to read, or that the other side has hung up.
     Read,
+    /// That there is room to write, or that the other side has hung up.
     Write,
 }
 
@@ -109,6 +111,11 @@ pub(crate) trait Selector {
 
     /// Waits until a watched descriptor is ready, a notification comes or `timeout` is over, and adds what is ready to `events`.
     fn wait(&self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()>;
+
+    /// Another descriptor of the selector itself, which is readable when a wait would end at once.
+    fn poll_fd(&self) -> io::Result<OwnedFd> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 
     /// What other threads notify; it is gone when the selector is.
     fn notifier(&self) -> Weak<dyn Notify>;

@@ -11,7 +11,7 @@ use std::{
     cell::RefCell,
     collections::BTreeMap,
     io,
-    os::fd::{AsFd, BorrowedFd, RawFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd},
     rc::Rc,
     sync::{Arc, Weak},
     time::Duration,
@@ -83,6 +83,20 @@ impl Selector for Polling {
             })
         }));
         Ok(())
+    }
+
+    // Where `polling` has a descriptor: epoll and kqueue.
+    #[cfg(any(
+        target_os = "linux",
+        target_os = "android",
+        target_vendor = "apple",
+        target_os = "freebsd",
+        target_os = "netbsd",
+        target_os = "openbsd",
+        target_os = "dragonfly",
+    ))]
+    fn poll_fd(&self) -> io::Result<OwnedFd> {
+        self.poller.as_fd().try_clone_to_owned()
     }
 
     fn notifier(&self) -> Weak<dyn Notify> {

@@ -100,7 +100,14 @@ impl Signals {
     #[inline]
     pub(crate) fn look(&self, scheduler: &Scheduler) {
         // The swap is for the rare case: an iteration costs one load.
-        if self.arrived.load(Ordering::Relaxed) && self.arrived.swap(false, Ordering::SeqCst) {
+        if self.arrived.load(Ordering::Relaxed) {
+            self.schedule_delivery(scheduler);
+        }
+    }
+
+    #[cold]
+    fn schedule_delivery(&self, scheduler: &Scheduler) {
+        if self.arrived.swap(false, Ordering::SeqCst) {
             // A closed scheduler calls nobody, and its handlers are gone.
             let _ = run_in(&mut None, || scheduler.call_soon(deliver));
         }

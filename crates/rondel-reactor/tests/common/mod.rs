@@ -76,6 +76,16 @@ impl Log {
         Some(Rc::new(move |_, context| log.add(context.to_string())))
     }
 
+    /// Checks that something with this in it has happened.
+    #[track_caller]
+    pub(crate) fn contains(&self, expected: &str) {
+        let texts = self.0.borrow();
+        assert!(
+            texts.iter().any(|text| text.contains(expected)),
+            "{texts:?}"
+        );
+    }
+
     /// Checks all that has happened so far.
     #[track_caller]
     pub(crate) fn saw(&self, expected: &str) {
@@ -83,7 +93,8 @@ impl Log {
     }
 }
 
-const CHILD: &str = "RONDEL_TEST_CHILD";
+/// Set in the process that a test starts.
+pub(crate) const CHILD: &str = "RONDEL_TEST_CHILD";
 
 /// Runs the named test of this program again, in a process of its own, and returns the signal that ended it.
 pub(crate) fn signal_that_ended(test: &str) -> io::Result<Option<i32>> {

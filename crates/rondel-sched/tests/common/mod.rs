@@ -67,10 +67,10 @@ impl Host for World {
         self.log.add(format!("{token:?}"));
     }
 
-    fn callback_panicked(&self, callback: Rc<dyn Runnable>, payload: Box<dyn Any + Send>) {
+    fn callback_panicked(&self, callback: &dyn Runnable, payload: Box<dyn Any + Send>) {
         let what = payload.downcast_ref::<&str>().copied().unwrap_or("?");
         self.log
-            .add(format!("[{} panicked: {what}]", Described(&*callback)));
+            .add(format!("[{} panicked: {what}]", Described(callback)));
     }
 }
 

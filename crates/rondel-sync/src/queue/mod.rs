@@ -17,6 +17,7 @@ mod storage;
 
 use std::cell::Cell;
 use std::fmt;
+use std::panic::Location;
 use std::rc::Rc;
 
 use rondel_task::{Future, Result, ValueError};
@@ -180,13 +181,14 @@ impl<S: Storage> BaseQueue<S> {
     /// # Errors
     /// [`QueueShutDown`] if the queue is shut down, also meanwhile; `CancelledError` if the task is cancelled meanwhile. If the
     /// task has to wait: `RuntimeError` on another loop than the one the queue is bound to, `NoRunningLoopError` on none.
+    #[track_caller]
     pub fn put(&self, item: S::Item) -> impl core::future::Future<Output = Result<()>> + use<S> {
-        let queue = self.clone();
+        let (queue, at) = (self.clone(), Location::caller());
         async move {
             while queue.full() {
                 queue.check_not_shut_down()?;
                 queue
-                    .wait_in(&queue.shared.putters, || !queue.full())
+                    .wait_in(&queue.shared.putters, || !queue.full(), at)
                     .await?;
             }
             Ok(queue.put_nowait(item)?)
@@ -222,13 +224,14 @@ impl<S: Storage> BaseQueue<S> {
     /// [`QueueShutDown`] if the queue is empty and shut down, also meanwhile; `CancelledError` if the task is cancelled
     /// meanwhile. If the task has to wait: `RuntimeError` on another loop than the one the queue is bound to,
     /// `NoRunningLoopError` on none.
+    #[track_caller]
     pub fn get(&self) -> impl core::future::Future<Output = Result<S::Item>> + use<S> {
-        let queue = self.clone();
+        let (queue, at) = (self.clone(), Location::caller());
         async move {
             while queue.empty() {
                 queue.check_not_shut_down()?;
                 queue
-                    .wait_in(&queue.shared.getters, || !queue.empty())
+                    .wait_in(&queue.shared.getters, || !queue.empty(), at)
                     .await?;
             }
             Ok(queue.get_nowait()?)
@@ -282,11 +285,12 @@ impl<S: Storage> BaseQueue<S> {
     ///
     /// # Errors
     /// As [`Event::wait`], if there is anything to wait for.
+    #[track_caller]
     pub fn join(&self) -> impl core::future::Future<Output = Result<()>> + use<S> {
-        let queue = self.clone();
+        let (queue, at) = (self.clone(), Location::caller());
         async move {
             if queue.shared.unfinished.get() > 0 {
-                queue.shared.finished.wait().await?;
+                queue.shared.finished.wait_at(at).await?;
             }
             Ok(())
         }
@@ -328,8 +332,13 @@ impl<S: Storage> BaseQueue<S> {
         }
     }
 
-    /// Waits in a list until woken; `is_ready` tells whether there still is what the list waits for.
-    async fn wait_in(&self, waiters: &Waiters, is_ready: impl Fn() -> bool) -> Result<()> {
+    /// Waits in a list, in the line `at`, until woken; `is_ready` tells whether there still is what the list waits for.
+    async fn wait_in(
+        &self,
+        waiters: &Waiters,
+        is_ready: impl Fn() -> bool,
+        at: &'static Location<'static>,
+    ) -> Result<()> {
         let future = self.shared.bound.create_future(self)?;
         waiters.push(future.clone());
         let mut turn = Turn {
@@ -338,7 +347,7 @@ impl<S: Storage> BaseQueue<S> {
             is_ready,
             taken: false,
         };
-        (&turn.future).await?;
+        turn.future.clone().await_at(at).await?;
         turn.taken = true;
         Ok(())
     }

@@ -24,18 +24,22 @@ use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::panic::Location;
 use std::rc::Rc;
 
 use rondel_future::State;
 use rondel_reactor::ExceptionContext;
 
-use crate::cancel::cancel;
+use crate::awaiter::Awaiter;
+use crate::callback::Awaiting;
+use crate::cancel::{cancel, cancel_from};
 use crate::cell::{AnyFuture, WeakFuture};
 use crate::core::Core;
 use crate::exception::{Exception, Result};
 use crate::exception_group::ExceptionGroup;
 use crate::future::Future;
 use crate::running;
+use crate::shielded::Shields;
 use crate::task_state::TaskState;
 use crate::wait::release;
 use crate::watcher::{Watch, Watcher};
@@ -57,6 +61,10 @@ struct Child {
 pub(crate) struct Group {
     core: Rc<Core>,
     parent: WeakFuture,
+    /// The shields that the parent was behind when it entered the group.
+    shields: u32,
+    /// The line that called `task_group`.
+    entered_at: &'static Location<'static>,
     stage: Cell<Stage>,
     aborting: Cell<bool>,
     parent_cancel_requested: Cell<bool>,
@@ -71,16 +79,21 @@ pub(crate) struct Group {
 
 impl Group {
     /// A group whose parent is the task that is running.
-    pub(super) fn enter() -> Result<Rc<Watcher<Self>>> {
+    pub(super) fn enter(entered_at: &'static Location<'static>) -> Result<Rc<Watcher<Self>>> {
         let core = running::running_core()?;
         let Some(parent) = core.current_task() else {
             return Err(Exception::runtime(
                 "TaskGroup <TaskGroup> cannot determine the parent task",
             ));
         };
+        let shields = parent
+            .task_state()
+            .map_or(0, |state| state.with_shields(Shields::depth));
         Ok(Watcher::new(Self {
             core,
+            shields,
             parent: parent.downgrade(),
+            entered_at,
             stage: Cell::new(Stage::Entered),
             aborting: Cell::new(false),
             parent_cancel_requested: Cell::new(false),
@@ -130,7 +143,7 @@ impl Group {
             .children
             .borrow()
             .values()
-            .filter_map(|child| AnyFuture::upgrade(&child.task))
+            .filter_map(|child| child.task.upgrade())
             .collect();
         for child in children.iter().filter(|child| !child.done()) {
             cancel(child, None);
@@ -148,8 +161,8 @@ impl Group {
     /// Ends the body, or what the parent does on the way out, by an error that the group will take back (I2).
     fn cancel_parent(&self) {
         self.parent_cancel_requested.set(true);
-        if let Some(parent) = AnyFuture::upgrade(&self.parent) {
-            cancel(&parent, None);
+        if let Some(parent) = self.parent.upgrade() {
+            cancel_from(&parent, self.shields, None);
         }
     }
 
@@ -159,7 +172,7 @@ impl Group {
     }
 
     fn with_parent(&self, f: impl FnOnce(&TaskState) -> u32) -> u32 {
-        let parent = AnyFuture::upgrade(&self.parent);
+        let parent = self.parent.upgrade();
         parent
             .as_ref()
             .and_then(|task| task.task_state())
@@ -197,7 +210,7 @@ impl Group {
         while !self.children.borrow().is_empty() {
             let on_completed = Future::new(self.core.clone());
             *self.on_completed.borrow_mut() = Some(on_completed.clone());
-            let woken = on_completed.await;
+            let woken = Awaiter::new(on_completed, self.entered_at).await;
             self.on_completed.take();
             match woken {
                 Ok(()) => {}
@@ -241,8 +254,8 @@ impl Group {
             return;
         }
         self.uncancel_parent();
-        if let Some(parent) = AnyFuture::upgrade(&self.parent) {
-            cancel(&parent, None);
+        if let Some(parent) = self.parent.upgrade() {
+            cancel_from(&parent, self.shields, None);
         }
     }
 
@@ -276,7 +289,11 @@ impl Watcher<Group> {
             starting,
         };
         self.children.borrow_mut().insert(number(task), child);
-        // A new task is pending, so nothing is scheduled that could be refused.
+        if task.done() {
+            // It was eager, and is heard of at once.
+            return self.future_done(task.clone());
+        }
+        // It is pending, so nothing is scheduled that could be refused.
         let _ = self.watch(task);
     }
 }
@@ -309,6 +326,11 @@ impl Watch for Group {
                 }
             }
         }
+    }
+
+    fn awaiting(&self) -> Vec<Awaiting> {
+        let parent = self.parent.upgrade().map(Awaiting::Future);
+        parent.into_iter().collect()
     }
 }
 

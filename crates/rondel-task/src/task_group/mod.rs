@@ -25,6 +25,7 @@ use crate::cell::AnyFuture;
 use crate::exception::Result;
 use crate::future::Future;
 use crate::task::Task;
+use crate::task_options::TaskOptions;
 use crate::watcher::Watcher;
 
 use group::Group;
@@ -64,19 +65,25 @@ use start::Starting;
 /// // Here both tasks have completed.
 /// assert_eq!((menu.0.result().unwrap(), menu.1.result().unwrap()), ("soup", 3));
 /// ```
-pub async fn task_group<T: 'static>(
+#[track_caller]
+pub fn task_group<T: 'static>(
     block: impl AsyncFnOnce(TaskGroup<T>) -> Result<T>,
-) -> Result<T> {
-    let group = Group::enter()?;
-    let _abandon = AbandonOnDrop(group.clone());
-    let handle = TaskGroup::new(group.clone());
-    let outcome = caught(async move { block(handle).await }).await;
-    group.exit(outcome.as_ref().err()).await?;
-    outcome.or_else(|error| group.cancel_value().ok_or(error))
+) -> impl core::future::Future<Output = Result<T>> {
+    let entered_at = Location::caller();
+    async move {
+        let group = Group::enter(entered_at)?;
+        let _abandon = AbandonOnDrop(group.clone());
+        let handle = TaskGroup::new(group.clone());
+        let outcome = caught(async move { block(handle).await }).await;
+        group.exit(outcome.as_ref().err()).await?;
+        outcome.or_else(|error| group.cancel_value().ok_or(error))
+    }
 }
 
 /// Awaits a coroutine; a panic is its exception, as it is that of a task.
-async fn caught<T>(coroutine: impl core::future::Future<Output = Result<T>>) -> Result<T> {
+pub(crate) async fn caught<T>(
+    coroutine: impl core::future::Future<Output = Result<T>>,
+) -> Result<T> {
     let mut coroutine = pin!(coroutine);
     poll_fn(|cx| {
         catch_unwind(AssertUnwindSafe(|| coroutine.as_mut().poll(cx)))
@@ -144,6 +151,24 @@ impl<R> TaskGroup<R> {
     {
         let context = Some(context.clone());
         let task = self.spawn(coroutine, context, Location::caller(), None)?;
+        Ok(Task::from_any(task))
+    }
+
+    /// As [`create_task`](Self::create_task), with a name, a context or a start of choice.
+    ///
+    /// # Errors
+    /// As [`create_task`](Self::create_task).
+    #[track_caller]
+    pub fn create_task_with<T, C>(&self, options: TaskOptions, coroutine: C) -> Result<Task<T>>
+    where
+        T: 'static,
+        C: core::future::Future<Output = Result<T>> + 'static,
+    {
+        self.group.check_open()?;
+        let options = options.or_current_context();
+        let core = self.group.core();
+        let task = core.spawn_with(coroutine, options, Location::caller())?;
+        self.group.add(&task, None);
         Ok(Task::from_any(task))
     }
 

@@ -52,6 +52,8 @@ struct State<T> {
     completion: Completion<Callback<T>, Exception>,
     value: Value<T>,
     running: bool,
+    /// Somebody wanted to cancel it while it was running.
+    cancel_requested: bool,
 }
 
 type Callback<T> = Box<dyn FnOnce(&Future<T>) + Send>;
@@ -73,6 +75,7 @@ impl<T> Future<T> {
                 completion: Completion::new(),
                 value: Value::Absent,
                 running: false,
+                cancel_requested: false,
             }),
             changed: Condvar::new(),
         }))
@@ -117,6 +120,7 @@ impl<T> Future<T> {
         let changed = {
             let mut state = self.lock();
             if state.running {
+                state.cancel_requested = true;
                 return false;
             }
             state.completion.cancel(None)
@@ -139,6 +143,11 @@ impl<T> Future<T> {
         let mut state = self.lock();
         state.running = !state.completion.done();
         state.running
+    }
+
+    /// Returns true if it was to be cancelled while it was running.
+    pub(crate) fn cancel_requested(&self) -> bool {
+        self.lock().cancel_requested
     }
 
     /// Sets the outcome, unless the future is done.

@@ -1,4 +1,6 @@
-//! `Executor`: what runs blocking code beside the loop; `run_in_executor` and `to_thread`, which hand it over.
+//! `Executor`: what runs blocking code beside the loop; `run_in_executor`, which hands it over.
+//!
+//! What a coroutine mostly uses, `to_thread`, is built on this; what the call may ask of the loop meanwhile is `from_thread`'s.
 //!
 //! # Invariants
 //! - I1: Whatever an executor does with the work it accepts, its future is done in the end: with the outcome, or with an
@@ -6,23 +8,22 @@
 //! - I2: Work counts as in flight until its outcome has been sent to the loop.
 //!
 //! # asyncio
-//! [`loop.run_in_executor`](https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.run_in_executor) and
-//! [`asyncio.to_thread`](https://docs.python.org/3/library/asyncio-task.html#asyncio.to_thread). An executor there makes the
-//! future itself; here it only runs what it is given. Work begins in an empty context, where there what earlier work has set in
-//! the same thread is seen.
+//! [`loop.run_in_executor`](https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.run_in_executor). An executor
+//! there makes the future itself; here it only runs what it is given. Work begins in an empty context, where there what earlier
+//! work has set in the same thread is seen.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use rondel_context::Context;
-use rondel_reactor::InFlight;
+use rondel_reactor::{InFlight, LoopHandle};
 
 use crate::event_loop::EventLoop;
 use crate::exception::{Exception, Result};
 use crate::future::Future;
-use crate::running;
 use crate::threads::chain::wrap;
 use crate::threads::concurrent::{self, Promise};
+use crate::threads::from_thread::hosted;
 
 /// What an [`Executor`] runs.
 pub type Work = Box<dyn FnOnce() + Send + 'static>;
@@ -109,12 +110,28 @@ impl EventLoop {
         self.execute(executor, f, None)
     }
 
-    fn execute<T, F>(
+    /// As `run_in_executor`, in a context.
+    pub(crate) fn execute<T, F>(
         &self,
         executor: Option<&Arc<dyn Executor>>,
         f: F,
         context: Option<Context>,
     ) -> Result<Future<T>>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> Result<T> + Send + 'static,
+    {
+        let future = self.submit(executor, f, context)?;
+        Ok(wrap(self, &future, concurrent::Future::take_result))
+    }
+
+    /// Hands the call over; the future for threads is done when the call has ended, or cancelled before it has begun.
+    pub(crate) fn submit<T, F>(
+        &self,
+        executor: Option<&Arc<dyn Executor>>,
+        f: F,
+        context: Option<Context>,
+    ) -> Result<concurrent::Future<T>>
     where
         T: Send + 'static,
         F: FnOnce() -> Result<T> + Send + 'static,
@@ -135,9 +152,10 @@ impl EventLoop {
                 broken: || Exception::runtime("the executor dropped the work without running it"),
             },
             in_flight: self.in_flight(),
+            event_loop: self.handle(),
         };
         executor.execute(Box::new(move || call.run()))?;
-        Ok(wrap(self, &future, concurrent::Future::take_result))
+        Ok(future)
     }
 }
 
@@ -147,53 +165,28 @@ struct Call<T, F> {
     context: Option<Context>,
     promise: Promise<T>,
     in_flight: InFlight,
+    event_loop: LoopHandle,
 }
 
-impl<T, F: FnOnce() -> Result<T>> Call<T, F> {
+impl<T: Send + 'static, F: FnOnce() -> Result<T>> Call<T, F> {
     fn run(self) {
         let Self {
             f,
             mut context,
             promise,
             in_flight,
+            event_loop,
         } = self;
-        if promise.future.set_running_or_notify_cancel() {
-            let outcome = rondel_context::run_in(&mut context, || concurrent::call(f));
-            promise.future.complete(outcome);
+        if !promise.future.set_running_or_notify_cancel() {
+            return;
         }
+        let asked = promise.future.clone();
+        let is_cancelled = move || asked.cancel_requested();
+        let (outcome, in_flight) = hosted(event_loop, in_flight, is_cancelled, || {
+            rondel_context::run_in(&mut context, || concurrent::call(f))
+        });
+        promise.future.complete(outcome);
         drop(promise);
         drop(in_flight);
     }
-}
-
-/// Calls `f` on a thread of the default executor, in a copy of the current context, and awaits what it gives.
-///
-/// As [`run_in_executor`](EventLoop::run_in_executor) in all else: a call that has begun goes on when the task that awaits it is
-/// cancelled.
-///
-/// Mirrors [`asyncio.to_thread`](https://docs.python.org/3/library/asyncio-task.html#asyncio.to_thread).
-///
-/// # Errors
-/// What `f` raises, or its panic; `CancelledError` if the task is cancelled; `NoRunningLoopError` if no loop is running;
-/// `RuntimeError` after the executor's shutdown.
-///
-/// # Examples
-/// ```
-/// use std::thread;
-/// use rondel_task::{run, to_thread};
-///
-/// let here = thread::current().id();
-/// let elsewhere = run(to_thread(|| Ok(thread::current().id())));
-/// assert_ne!(elsewhere.unwrap(), here);
-/// ```
-pub async fn to_thread<T, F>(f: F) -> Result<T>
-where
-    T: Send + 'static,
-    F: FnOnce() -> Result<T> + Send + 'static,
-{
-    let event_loop = running::get_running_loop()?;
-    let future = event_loop.execute(None, f, rondel_context::capture())?;
-    // Its awaiter need not keep the loop open.
-    drop(event_loop);
-    future.take().await
 }

@@ -1,0 +1,201 @@
+//! The rows of the comparison: which work, how much of it, and who takes part.
+
+use crate::measure::{Case, Row};
+use crate::peer::Peer;
+use crate::peers::{
+    Compio, Floor, Futures, Glommio, Monoio, Rondel, Smol, TokioLocalRuntime, TokioLocalSet,
+};
+use crate::workloads::memory::Allocated;
+use crate::workloads::{callbacks, cancellation, memory, messages, tasks, threads, timers};
+
+/// A case for each peer, of an expression in which a name stands for the peer.
+macro_rules! cases {
+    (|$name:ident| $work:expr; $($peer:ident),+) => {
+        vec![$({
+            type $name = $peer;
+            Case::new($peer::NAME, move || $work)
+        }),+]
+    };
+}
+
+/// Those who run tasks.
+macro_rules! runtimes {
+    (|$name:ident| $work:expr) => {
+        cases!(|$name| $work;
+            Rondel, TokioLocalSet, TokioLocalRuntime, Smol, Futures, Monoio, Glommio, Compio)
+    };
+}
+
+/// Those, and the floor.
+macro_rules! all {
+    (|$name:ident| $work:expr) => {
+        cases!(|$name| $work;
+            Rondel, TokioLocalSet, TokioLocalRuntime, Smol, Futures, Monoio, Glommio, Compio, Floor)
+    };
+}
+
+/// Those who have timers.
+macro_rules! timed {
+    (|$name:ident| $work:expr) => {
+        cases!(|$name| $work;
+            Rondel, TokioLocalSet, TokioLocalRuntime, Smol, Monoio, Glommio, Compio)
+    };
+}
+
+/// Those who can cancel a task from outside and wait until it has ended.
+macro_rules! cancelling {
+    (|$name:ident| $work:expr) => {
+        cases!(|$name| $work; Rondel, TokioLocalSet, TokioLocalRuntime, Smol, Glommio, Compio)
+    };
+}
+
+const CLOSURES: &str = "VecDeque of boxed closures";
+const DEAF: &str = "a busy loop of it hears nothing from other threads until it is idle";
+const FEW_WAKERS: &str = "it ends the process where a task has 32,768 wakers";
+const MANY: usize = 200_000;
+const MILLION: usize = 1_000_000;
+
+/// What is measured in nanoseconds of processor time.
+pub fn time() -> Vec<Row> {
+    let callbacks = [
+        Row::new(
+            "call_soon, 1,000 at a time",
+            "ns",
+            vec![
+                Case::new(Rondel::NAME, || callbacks::batch_on_rondel(MANY)),
+                Case::new(CLOSURES, || callbacks::batch_on_closures(MANY)),
+            ],
+        ),
+        Row::new(
+            "call_soon, a chain",
+            "ns",
+            vec![
+                Case::new(Rondel::NAME, || callbacks::chain_on_rondel(MANY)),
+                Case::new(CLOSURES, || callbacks::chain_on_closures(MANY)),
+            ],
+        ),
+    ];
+    let tasks = [
+        ("spawn 1", all!(|P| tasks::spawn::<P>(MANY, 1))),
+        ("spawn 1,000", all!(|P| tasks::spawn::<P>(MANY, 1_000))),
+        (
+            "spawn 1,000,000",
+            all!(|P| tasks::spawn::<P>(MILLION, MILLION)),
+        ),
+        ("yield, 1 task", all!(|P| tasks::yielding::<P>(MANY, 1))),
+        (
+            "yield, 1,000 tasks",
+            all!(|P| tasks::yielding::<P>(MANY, 1_000)),
+        ),
+        (
+            "ping-pong by futures",
+            all!(|P| messages::by_oneshot::<P>(MANY)),
+        ),
+        (
+            "ping-pong by queues",
+            all!(|P| messages::by_queue::<P>(MANY)),
+        ),
+        (
+            "gather 1,000",
+            runtimes!(|P| tasks::gather::<P>(MANY, 1_000)),
+        ),
+        (
+            "gather 100,000",
+            runtimes!(|P| tasks::gather::<P>(100_000, 100_000)),
+        ),
+        (
+            "gather 1,000,000",
+            runtimes!(|P| tasks::gather::<P>(MILLION, MILLION)),
+        ),
+        (
+            "cancel 1,000",
+            cancelling!(|P| cancellation::cancel::<P>(1_000)),
+        ),
+        (
+            "cancel 100,000",
+            cancelling!(|P| cancellation::cancel::<P>(100_000)),
+        ),
+        (
+            "cancel 1,000,000",
+            cancelling!(|P| cancellation::cancel::<P>(MILLION)),
+        ),
+    ];
+    let timers = [
+        (
+            "timers, set and cancelled",
+            timed!(|P| timers::set_and_cancel::<P>(MANY)),
+        ),
+        (
+            "timers, 100,000 set and then cancelled",
+            cases!(|P| timers::set_all_and_cancel::<P>(100_000);
+                Rondel, TokioLocalSet, TokioLocalRuntime, Smol, Monoio, Compio)
+            .into_iter()
+            .chain([Case::new(Glommio::NAME, || Err(FEW_WAKERS.to_owned()))])
+            .collect(),
+        ),
+        (
+            "timers, 1,000,000 set and then cancelled",
+            cases!(|P| timers::set_all_and_cancel::<P>(MILLION);
+                Rondel, TokioLocalSet, TokioLocalRuntime, Smol, Monoio, Compio)
+            .into_iter()
+            .chain([Case::new(Glommio::NAME, || Err(FEW_WAKERS.to_owned()))])
+            .collect(),
+        ),
+        (
+            "timers, 10,000 live and churning",
+            timed!(|P| timers::churn::<P>(100_000, 10_000)),
+        ),
+        (
+            "timers, 1,000 tasks sleep",
+            timed!(|P| timers::fire::<P>(1_000)),
+        ),
+        (
+            "timers, 100,000 tasks sleep",
+            timed!(|P| timers::fire::<P>(100_000)),
+        ),
+        (
+            "timers, 1,000,000 tasks sleep",
+            timed!(|P| timers::fire::<P>(MILLION)),
+        ),
+    ];
+    let threads = [
+        (
+            "wake from a thread, loop asleep",
+            runtimes!(|P| threads::wake_sleeping::<P>(5_000)),
+        ),
+        (
+            "wake from a thread, loop busy",
+            cases!(|P| threads::wake_busy::<P>(6_400, 64);
+                Rondel, TokioLocalSet, TokioLocalRuntime, Smol, Futures, Compio)
+            .into_iter()
+            // It listens to other threads ten times a second.
+            .chain(cases!(|P| threads::wake_busy::<P>(512, 64); Glommio))
+            .chain([Case::new(Monoio::NAME, || Err(DEAF.to_owned()))])
+            .collect(),
+        ),
+        (
+            "wake from a thread, 1,000 at a time",
+            runtimes!(|P| threads::wake_batch::<P>(100_000, 1_000)),
+        ),
+    ];
+    let timed = tasks.into_iter().chain(timers).chain(threads);
+    let timed = timed.map(|(name, cases)| Row::new(name, "ns", cases));
+    callbacks.into_iter().chain(timed).collect()
+}
+
+/// What is measured in bytes, as the allocator counts them.
+pub fn memory(allocated: Allocated) -> Vec<Row> {
+    const TASKS: usize = 100_000;
+    vec![
+        Row::new(
+            "memory of an idle task",
+            "bytes",
+            runtimes!(|P| memory::idle::<P>(TASKS, allocated)),
+        ),
+        Row::new(
+            "memory of a sleeping task",
+            "bytes",
+            timed!(|P| memory::sleeping::<P>(TASKS, allocated)),
+        ),
+    ]
+}

@@ -1,0 +1,121 @@
+//! One watched descriptor: who waits for it, and what the selector has been asked for.
+//!
+//! It decides what the selector is to be told, and leaves the telling to the table.
+
+use std::{cell::Cell, os::fd::AsFd, rc::Rc};
+
+use crate::{
+    recurring::Recurring,
+    selector::{Direction, Event, Interest},
+};
+
+/// One watched descriptor.
+pub(super) struct Watched {
+    /// What keeps it open while no callback is there: the source of an [`FdWatch`](crate::FdWatch).
+    pub(super) held: Option<Rc<dyn AsFd>>,
+    pub(super) reader: Option<Watcher>,
+    pub(super) writer: Option<Watcher>,
+    /// What the selector has been asked for.
+    pub(super) asked: Interest,
+    /// It was reported while nobody waited for that, once: whoever was woken may not have come round to it yet.
+    spared: Cell<bool>,
+}
+
+/// A callback, and what keeps its descriptor open.
+pub(super) struct Watcher {
+    pub(super) callback: Rc<dyn Recurring>,
+    pub(super) source: Rc<dyn AsFd>,
+}
+
+/// What the selector is to be told: what it was asked for, and what it is to be asked for now.
+pub(super) struct Ask {
+    pub(super) source: Rc<dyn AsFd>,
+    pub(super) before: Interest,
+    pub(super) after: Interest,
+}
+
+impl Watched {
+    pub(super) fn new(held: Option<Rc<dyn AsFd>>) -> Self {
+        Self {
+            held,
+            reader: None,
+            writer: None,
+            asked: Interest::NONE,
+            spared: Cell::new(false),
+        }
+    }
+
+    /// What callbacks wait for now.
+    pub(super) fn awaited(&self) -> Interest {
+        let waits = |watcher: &Option<Watcher>| {
+            let watcher = watcher.as_ref();
+            watcher.is_some_and(|watcher| !watcher.callback.is_paused())
+        };
+        Interest {
+            readable: waits(&self.reader),
+            writable: waits(&self.writer),
+        }
+    }
+
+    pub(super) fn is_awaited(&self) -> bool {
+        self.awaited() != Interest::NONE
+    }
+
+    /// Says whether the selector is to be asked for less: it has reported for the second time in a row what nobody waits for.
+    ///
+    /// Not at the first time, because a task that was woken reads in the iteration after, and then waits again.
+    pub(super) fn is_to_be_taken_back(&self, event: &Event) -> bool {
+        let awaited = self.awaited();
+        let is_unwanted = (event.readable && self.asked.readable && !awaited.readable)
+            || (event.writable && self.asked.writable && !awaited.writable);
+        is_unwanted && self.spared.replace(true)
+    }
+
+    /// What to tell the selector so that it is asked for this; none where it is.
+    pub(super) fn ask_for(&self, after: Interest, source: Rc<dyn AsFd>) -> Option<Ask> {
+        let before = self.asked;
+        (before != after).then_some(Ask {
+            source,
+            before,
+            after,
+        })
+    }
+
+    /// What to tell the selector so that it is asked for one direction at least.
+    pub(super) fn ask_also_for(&self, direction: Direction, source: Rc<dyn AsFd>) -> Option<Ask> {
+        self.spared.set(false);
+        if self.asked.with(direction) == self.asked {
+            return None;
+        }
+        self.ask_for(self.awaited(), source)
+    }
+
+    pub(super) fn in_direction(&mut self, direction: Direction) -> &mut Option<Watcher> {
+        match direction {
+            Direction::Read => &mut self.reader,
+            Direction::Write => &mut self.writer,
+        }
+    }
+
+    /// What keeps the descriptor open, and names it to the selector.
+    pub(super) fn source(&self) -> Option<Rc<dyn AsFd>> {
+        let watcher = || self.reader.as_ref().or(self.writer.as_ref());
+        let source = self.held.as_ref().or_else(|| Some(&watcher()?.source));
+        source.cloned()
+    }
+
+    /// The source, where the selector knows the descriptor.
+    pub(super) fn asked_source(&self) -> Option<Rc<dyn AsFd>> {
+        self.source().filter(|_| self.asked != Interest::NONE)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.held.is_none() && self.reader.is_none() && self.writer.is_none()
+    }
+
+    pub(super) fn remove_callbacks(self) {
+        for watcher in [self.reader, self.writer].into_iter().flatten() {
+            watcher.callback.remove();
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! `Shared`: a reference-counted pointer of one word, to a head of known type and a body of any, whose memory is recycled.
+//!
+//! An event loop makes and drops small objects all the time, tasks and callbacks, and mostly many of one size. What they have
+//! in common is the head, and what differs is a body behind a trait, which a `Rc<dyn Trait>` would do as well. But that is two
+//! words wherever it is kept and moved, its head has to be searched for behind the alignment of its body, and its memory goes
+//! through the general allocator every time. Here a block that is given back waits in a list of its thread for the next of its
+//! size.
+//!
+//! This crate knows nothing of loops and futures.
+//!
+//! # Examples
+//! ```
+//! use rondel_shared::{Shared, View};
+//!
+//! trait Shape {
+//!     fn area(&self) -> u32;
+//! }
+//!
+//! struct Square(u32);
+//!
+//! impl Shape for Square {
+//!     fn area(&self) -> u32 {
+//!         self.0 * self.0
+//!     }
+//! }
+//!
+//! // Once for the trait: every shape can be seen as `dyn Shape`.
+//! impl<S: Shape + 'static> View<S> for dyn Shape {
+//!     fn view(body: &S) -> &(dyn Shape + 'static) {
+//!         body
+//!     }
+//! }
+//!
+//! let shape: Shared<&str, dyn Shape> = Shared::new("a square", Square(3));
+//! let same = shape.clone();
+//! assert_eq!((*same.head(), same.body().area()), ("a square", 9));
+//! ```
+
+mod pool;
+mod shared;
+
+pub use pool::trim;
+pub use shared::{Shared, View, Weak};

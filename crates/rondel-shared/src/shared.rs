@@ -1,0 +1,360 @@
+//! `Shared` and `Weak`: the counted pointers, and the block that they point to.
+//!
+//! Where the memory comes from is `pool`'s business.
+//!
+//! # Invariants
+//! - S1: `strong` counts the `Shared` pointers; `weak` counts the `Weak` ones, and one more as long as `strong` is not 0.
+//! - S2: Head and body are alive from `new` until `strong` falls to 0, and are dropped then, once; the block is given back when
+//!   `weak` falls to 0, once.
+//! - S3: A count does not overflow: the process is aborted before.
+//! - S4: `Shared` and `Weak` are neither `Send` nor `Sync`: counts are plain cells, and a block goes back to the pool of the thread
+//!   that took it.
+//! - S5: A block is a `Block<H, T, B>`, whose first part is a `Front<H, T>`; the functions in that front are those for this `B`.
+//!   Pointers to a front are made of the pointer to the whole block, never of a reference to the front, so that they may reach
+//!   the body.
+
+#![allow(
+    unsafe_code,
+    reason = "std's Rc is two words for a body behind a trait, and takes its memory from the global allocator alone"
+)]
+
+use std::alloc::Layout;
+use std::cell::Cell;
+use std::fmt;
+use std::marker::PhantomData;
+use std::process::abort;
+use std::ptr::NonNull;
+
+use crate::pool;
+
+/// How bodies of type `B` are seen: implemented for the trait object `dyn Trait`, for all `B: Trait`.
+///
+/// See the example of the [crate].
+pub trait View<B>: 'static {
+    /// Returns the body as what it is seen as.
+    fn view(body: &B) -> &Self;
+}
+
+/// A counted pointer to a head and a body; the last one drops both. Clones are the same object.
+///
+/// As [`Rc`](std::rc::Rc), for one thread, but one word in size whatever the body is, and with memory that is recycled: a
+/// block that is free again is kept by its thread for the next object of its size, up to a limit.
+pub struct Shared<H: 'static, T: ?Sized + 'static> {
+    front: NonNull<Front<H, T>>,
+    _owns: PhantomData<(H, Box<T>)>,
+}
+
+/// A pointer to what a [`Shared`] points to that does not keep it alive.
+pub struct Weak<H: 'static, T: ?Sized + 'static> {
+    front: NonNull<Front<H, T>>,
+}
+
+/// What does not depend on the type of the body.
+#[repr(C)]
+struct Front<H: 'static, T: ?Sized + 'static> {
+    counts: Counts,
+    functions: &'static Functions<H, T>,
+    head: H,
+}
+
+/// The counts (S1).
+struct Counts {
+    strong: Cell<u32>,
+    weak: Cell<u32>,
+}
+
+#[repr(C)]
+struct Block<H: 'static, T: ?Sized + 'static, B> {
+    front: Front<H, T>,
+    body: B,
+}
+
+/// What is done with a body by those who do not know its type (S5).
+struct Functions<H: 'static, T: ?Sized + 'static> {
+    /// Shows the body of a live block.
+    view: unsafe fn(NonNull<Front<H, T>>) -> NonNull<T>,
+    /// Drops head and body of a live block to which the last `Shared` has gone.
+    drop: unsafe fn(NonNull<Front<H, T>>),
+    layout: Layout,
+}
+
+impl<H: 'static, T: ?Sized + View<B>, B: 'static> Block<H, T, B> {
+    const FUNCTIONS: &'static Functions<H, T> = &Functions {
+        view: Self::view,
+        drop: Self::drop,
+        layout: Layout::new::<Self>(),
+    };
+
+    /// # Safety
+    /// The front is that of a live `Self`, and nobody drops it while the pointer is used.
+    unsafe fn view(front: NonNull<Front<H, T>>) -> NonNull<T> {
+        // SAFETY: the caller's promise; the pointer reaches the body (S5), which is only ever borrowed as shared.
+        let body = unsafe { &(*front.cast::<Self>().as_ptr()).body };
+        NonNull::from(T::view(body))
+    }
+
+    /// # Safety
+    /// The front is that of a live `Self`, and nobody will reach head and body any more.
+    unsafe fn drop(front: NonNull<Front<H, T>>) {
+        let block = front.cast::<Self>().as_ptr();
+        // SAFETY: the caller's promise; the pointer reaches the whole block (S5).
+        let head = unsafe { &raw mut (*block).front.head };
+        // SAFETY: as above.
+        let body = unsafe { &raw mut (*block).body };
+        // Dropped in reverse, each also where the one before panics; the weak count that all `Shared` together held comes last (S1).
+        let _weak = LastWeak::<H, T, B>(front, PhantomData);
+        let _head = DropInPlace(head);
+        let _body = DropInPlace(body);
+    }
+}
+
+/// Drops what it points to; made by `Block::drop` alone, for what is to be dropped now.
+struct DropInPlace<T>(*mut T);
+
+impl<T> Drop for DropInPlace<T> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: whoever made it has the right to drop it, and does so here only.
+        unsafe { std::ptr::drop_in_place(self.0) };
+    }
+}
+
+/// The weak count that all `Shared` together hold; as a [`Weak`], but it knows the layout.
+struct LastWeak<H: 'static, T: ?Sized + 'static, B>(NonNull<Front<H, T>>, PhantomData<B>);
+
+impl<H: 'static, T: ?Sized + 'static, B> Drop for LastWeak<H, T, B> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: the block is not given back as long as there is a weak count (S2).
+        let weak = unsafe { &(*self.0.as_ptr()).counts.weak };
+        let left = weak.get() - 1;
+        weak.set(left);
+        if left == 0 {
+            // SAFETY: the block was taken for this layout, and nobody points to it any more (S2).
+            unsafe { pool::give_back(self.0.cast(), Layout::new::<Block<H, T, B>>()) };
+        }
+    }
+}
+
+impl<H: 'static, T: ?Sized + 'static> Shared<H, T> {
+    /// Moves a head and a body into a block.
+    #[inline]
+    pub fn new<B: 'static>(head: H, body: B) -> Self
+    where
+        T: View<B>,
+    {
+        Self::new_with(|| (head, body))
+    }
+
+    /// Takes a block and then makes what goes into it.
+    ///
+    /// What is made by the closure can be written to its place at once, where [`new`](Self::new) copies it there; the life of a task
+    /// is a fifth shorter for it.
+    #[inline]
+    pub fn new_with<B: 'static>(make: impl FnOnce() -> (H, B)) -> Self
+    where
+        T: View<B>,
+    {
+        let block = NewBlock::<H, T, B>::take();
+        let (head, body) = make();
+        Self::of(block.fill(head, body))
+    }
+
+    /// Takes over one count.
+    #[inline]
+    fn of(front: NonNull<Front<H, T>>) -> Self {
+        Self {
+            front,
+            _owns: PhantomData,
+        }
+    }
+
+    #[inline]
+    fn front(&self) -> &Front<H, T> {
+        // SAFETY: the front is alive as long as a `Shared` is (S2), and until the last one drops it, it is only ever borrowed as shared.
+        unsafe { self.front.as_ref() }
+    }
+
+    /// Returns the head.
+    #[inline]
+    pub fn head(&self) -> &H {
+        &self.front().head
+    }
+
+    /// Returns the body.
+    #[inline]
+    pub fn body(&self) -> &T {
+        // SAFETY: the functions are those of this block (S5), which is alive as long as `self` is (S2).
+        let body = unsafe { (self.front().functions.view)(self.front) };
+        // SAFETY: what a `View` gives lives at least as long as the borrow that it is given, whatever it refers to; that is one of the
+        // body, which `self` keeps from being dropped.
+        unsafe { body.as_ref() }
+    }
+
+    /// True if both point to the same object.
+    #[inline]
+    pub fn ptr_eq(&self, other: &Self) -> bool {
+        self.front == other.front
+    }
+
+    /// Returns where the block lies: what tells one object from another as long as both are alive.
+    #[inline]
+    pub fn address(&self) -> usize {
+        self.front.as_ptr().addr()
+    }
+
+    /// Returns how many `Shared` pointers there are to this object.
+    #[inline]
+    pub fn count(&self) -> usize {
+        self.front().counts.strong.get() as usize
+    }
+
+    /// Makes a pointer that does not keep the object alive.
+    #[inline]
+    pub fn downgrade(&self) -> Weak<H, T> {
+        increment(&self.front().counts.weak);
+        Weak { front: self.front }
+    }
+}
+
+/// A block that is not filled yet; it goes back if it never is.
+struct NewBlock<H: 'static, T: ?Sized + 'static, B>(NonNull<Block<H, T, B>>);
+
+impl<H: 'static, T: ?Sized + View<B>, B: 'static> NewBlock<H, T, B> {
+    #[inline(always)]
+    fn take() -> Self {
+        Self(pool::take(Layout::new::<Block<H, T, B>>()).cast())
+    }
+
+    #[inline(always)]
+    fn fill(self, head: H, body: B) -> NonNull<Front<H, T>> {
+        let block = self.0;
+        std::mem::forget(self);
+        let front = Front {
+            counts: Counts {
+                strong: Cell::new(1),
+                weak: Cell::new(1),
+            },
+            functions: Block::<H, T, B>::FUNCTIONS,
+            head,
+        };
+        // SAFETY: the block is large and aligned enough for its layout, and nobody else's.
+        unsafe { block.write(Block { front, body }) };
+        block.cast()
+    }
+}
+
+impl<H: 'static, T: ?Sized + 'static, B> Drop for NewBlock<H, T, B> {
+    fn drop(&mut self) {
+        // SAFETY: it was taken for this layout, and nothing is in it.
+        unsafe { pool::give_back(self.0.cast(), Layout::new::<Block<H, T, B>>()) };
+    }
+}
+
+#[inline]
+fn increment(count: &Cell<u32>) {
+    let Some(more) = count.get().checked_add(1) else {
+        // (S3); so many pointers do not fit into memory: they were leaked.
+        abort();
+    };
+    count.set(more);
+}
+
+impl<H: 'static, T: ?Sized + 'static> Clone for Shared<H, T> {
+    #[inline]
+    fn clone(&self) -> Self {
+        increment(&self.front().counts.strong);
+        Self::of(self.front)
+    }
+}
+
+impl<H: 'static, T: ?Sized + 'static> Drop for Shared<H, T> {
+    #[inline]
+    fn drop(&mut self) {
+        let front = self.front();
+        let left = front.counts.strong.get() - 1;
+        front.counts.strong.set(left);
+        if left == 0 {
+            // SAFETY: the functions are those of this block (S5). This was the last `Shared`, so nobody can reach head and body
+            // any more: a `Weak` finds `strong` at 0 (S2).
+            unsafe { (front.functions.drop)(self.front) };
+        }
+    }
+}
+
+/// Moving the pointer moves nothing else.
+impl<H: 'static, T: ?Sized + 'static> Unpin for Shared<H, T> {}
+
+impl<H: fmt::Debug + 'static, T: ?Sized + fmt::Debug + 'static> fmt::Debug for Shared<H, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("head", self.head())
+            .field("body", &self.body())
+            .finish()
+    }
+}
+
+impl<H: 'static, T: ?Sized + 'static> Weak<H, T> {
+    #[inline]
+    fn counts(&self) -> &Counts {
+        // SAFETY: the block is not given back as long as a `Weak` is there (S2), so its counts can be read.
+        unsafe { &(*self.front.as_ptr()).counts }
+    }
+
+    /// Makes a pointer that keeps the object alive, if it still is.
+    #[inline]
+    #[must_use]
+    pub fn upgrade(&self) -> Option<Shared<H, T>> {
+        let strong = &self.counts().strong;
+        if strong.get() == 0 {
+            return None;
+        }
+        increment(strong);
+        Some(Shared::of(self.front))
+    }
+
+    /// Returns how many [`Shared`] pointers there are to this object; 0 when it is gone.
+    #[inline]
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.counts().strong.get() as usize
+    }
+
+    /// Returns where the block lies, as [`Shared::address`] does; no other object lies there before the last pointer has gone.
+    #[inline]
+    #[must_use]
+    pub fn address(&self) -> usize {
+        self.front.as_ptr().addr()
+    }
+}
+
+impl<H: 'static, T: ?Sized + 'static> Clone for Weak<H, T> {
+    #[inline]
+    fn clone(&self) -> Self {
+        increment(&self.counts().weak);
+        Self { front: self.front }
+    }
+}
+
+impl<H: 'static, T: ?Sized + 'static> Drop for Weak<H, T> {
+    #[inline]
+    fn drop(&mut self) {
+        let weak = &self.counts().weak;
+        let left = weak.get() - 1;
+        weak.set(left);
+        if left == 0 {
+            // SAFETY: the block is not given back yet (S2); of what was in it only the functions are looked at.
+            let layout = unsafe { (*self.front.as_ptr()).functions.layout };
+            // SAFETY: it was taken for this layout, and nobody points to it any more (S2).
+            unsafe { pool::give_back(self.front.cast(), layout) };
+        }
+    }
+}
+
+impl<H: 'static, T: ?Sized + 'static> Unpin for Weak<H, T> {}
+
+impl<H: 'static, T: ?Sized + 'static> fmt::Debug for Weak<H, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Weak")
+    }
+}
