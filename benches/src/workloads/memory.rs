@@ -3,6 +3,7 @@
 //! Who counts the bytes is the binary's global allocator; here it is only asked.
 
 use std::future::{Future, pending};
+use std::thread;
 use std::time::Duration;
 
 use super::Measured;
@@ -29,7 +30,19 @@ pub fn sleeping<P: Timers>(total: usize, allocated: Allocated) -> Measured {
     })
 }
 
+/// Measures on a thread of its own: what a runtime keeps for later use on a thread would be missing in the next round.
 fn bytes<P: Peer, F: Future<Output = ()> + 'static>(
+    total: usize,
+    allocated: Allocated,
+    wait: impl Fn(u64) -> F + Send + 'static,
+) -> Measured {
+    let thread = thread::spawn(move || bytes_on_this_thread::<P, F>(total, allocated, wait));
+    thread
+        .join()
+        .unwrap_or_else(|_| Err("its thread panicked".to_owned()))
+}
+
+fn bytes_on_this_thread<P: Peer, F: Future<Output = ()> + 'static>(
     total: usize,
     allocated: Allocated,
     wait: impl Fn(u64) -> F + 'static,
