@@ -18,7 +18,7 @@ use rondel_net::{
     WriteBufferLimits, connect_read_pipe, connect_write_pipe, extra_info, open_connection,
     open_unix_connection, start_server, start_unix_server,
 };
-use rondel_task::{Exception, Result, create_task, gather, sleep};
+use rondel_task::{Exception, Result, create_task, gather, sleep, wait_for};
 use socket2::{Socket, Type};
 use support::{Trace, kind_of, on_each_selector, until};
 
@@ -248,6 +248,37 @@ fn one_end_may_end_before_the_other() {
         assert!(writer.can_write_eof());
         writer.write_eof()?;
         assert_eq!(reader.read_to_end().await?, "300000 bytes");
+        Ok(())
+    });
+}
+
+/// A peer whose machine is gone sends nothing and takes nothing, and no packet ever tells so.
+#[test]
+fn a_peer_that_is_gone_without_a_word_is_left_by_a_timeout() {
+    on_each_selector(|| async {
+        let limit = Duration::from_millis(5);
+        let outcomes = Rc::new(RefCell::new(Vec::new()));
+        let seen = outcomes.clone();
+        let server = Listen::on(ANY)
+            .start_server(async move |reader, writer| {
+                let read = wait_for(reader.read(1), limit).await;
+                seen.borrow_mut()
+                    .push(read.is_err_and(|error| error.is_timeout()));
+                // More than the system takes for somebody who does not read.
+                writer.write(vec![b'x'; 64 << 20])?;
+                let drained = wait_for(writer.drain(), limit).await;
+                let timed_out = drained.is_err_and(|error| error.is_timeout());
+                seen.borrow_mut().push(timed_out);
+                writer.transport().abort();
+                writer.wait_closed().await
+            })
+            .await?;
+        let silent = std::net::TcpStream::connect(address(&server))?;
+        until(|| outcomes.borrow().len() == 2).await?;
+        assert_eq!(*outcomes.borrow(), [true, true]);
+        server.close();
+        server.wait_closed().await?;
+        drop(silent);
         Ok(())
     });
 }
