@@ -57,7 +57,7 @@ impl Scheduler {
 
     /// Makes a scheduler that calls `notify` when another thread has sent something and nothing was pending.
     ///
-    /// `notify` runs on the sender's thread, with no lock held.
+    /// `notify` runs on the sender's thread, with no lock of the scheduler's held; the sender may hold one of its own, so `notify` sends nothing itself.
     #[must_use]
     pub fn with_notify(clock: Rc<dyn Clock>, notify: Box<dyn Fn() + Send + Sync>) -> Self {
         let (injector, receiver) = Injector::new(notify);

@@ -7,8 +7,8 @@
 //! - S2: Head and body are alive from `new` until `strong` falls to 0, and are dropped then, once; the block is given back when
 //!   `weak` falls to 0, once.
 //! - S3: A count does not overflow: the process is aborted before.
-//! - S4: `Shared` and `Weak` are neither `Send` nor `Sync`: counts are plain cells, and a block goes back to the pool of the thread
-//!   that took it.
+//! - S4: `Shared` and `Weak` are neither `Send` nor `Sync`: counts are plain cells, and a block goes back on the thread that took it:
+//!   to the thread's pool, or to the global allocator where the pool is full or gone.
 //! - S5: A block is a `Block<H, T, B>`, whose first part is a `Front<H, T>`; the functions in that front are those for this `B`.
 //!   Pointers to a front are made of the pointer to the whole block, never of a reference to the front, so that they may reach
 //!   the body.

@@ -17,7 +17,8 @@
 //!   the place belongs to whoever set it so: whoever comes in by re-entrance then gets `None` or `false` and touches nothing.
 //! - I2: From the first poll until it is dropped the coroutine does not move: `poll` asks for a pinned cell, the cell is
 //!   `!Unpin`, only a value is ever moved out, and the coroutine is dropped in place.
-//! - I3: What is in the place is dropped once: by the poll that finishes the coroutine, by `clear`, or with the cell.
+//! - I3: What is in the place is dropped once, by the poll that finishes the coroutine, by `clear`, or with the cell; or it is a
+//!   value that `take` moves out.
 //! - I4: A value with readers is neither moved nor dropped.
 
 #![allow(
