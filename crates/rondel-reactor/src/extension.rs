@@ -4,7 +4,7 @@
 
 use std::fmt::Debug;
 
-use rondel_sched::Token;
+use rondel_sched::{Ahead, Token};
 
 /// A layer above the loop, told about the moments that concern it.
 ///
@@ -13,6 +13,18 @@ use rondel_sched::Token;
 pub trait Extension {
     /// Wakes what `token` stands for: its turn in the ready queue has come.
     fn wake(&self, token: Token);
+
+    /// Is told that the turn of a token will come soon; see [`Host::foresee`](rondel_sched::Host::foresee).
+    fn foresee(&self, token: Token, ahead: Ahead) {
+        let _ = (token, ahead);
+    }
+
+    /// An alarm of the layer's rings: its turn in the ready queue has come.
+    ///
+    /// The default is for a layer that sets none.
+    fn ring(&self, token: Token) {
+        let _ = token;
+    }
 
     /// As [`wake`](Self::wake), while somebody [watches](crate::EventLoop::is_watched): tells the layer's own instruments, and returns what was woken, for
     /// a report that it took long.

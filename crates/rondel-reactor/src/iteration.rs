@@ -18,7 +18,7 @@
 
 use std::{any::Any, cell::OnceCell, rc::Rc, time::Duration};
 
-use rondel_sched::{Host, Runnable, Token, VirtualClock};
+use rondel_sched::{Ahead, Host, Runnable, Token, VirtualClock};
 use signal_hook::consts::SIGINT;
 
 use crate::{
@@ -391,6 +391,19 @@ impl Host for Turn<'_> {
     fn wake(&self, token: Token) {
         if let Some(extension) = self.extension() {
             extension.wake(token);
+        }
+    }
+
+    fn foresee(&self, token: Token, ahead: Ahead) {
+        if let Some(extension) = self.extension() {
+            extension.foresee(token, ahead);
+        }
+    }
+
+    #[inline]
+    fn ring(&self, token: Token) {
+        if let Some(extension) = self.extension() {
+            extension.ring(token);
         }
     }
 

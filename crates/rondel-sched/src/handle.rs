@@ -1,17 +1,27 @@
 //! A callback in a queue, and the handles that cancel it.
 //!
 //! A callback, its context, its place of origin and its cancelled flag share one allocation, the cell; the queue and the handles count references to it.
-//! A cell never reaches back into the scheduler: cancelling empties it where it lies, and the queue drops the shell when it comes by.
+//! A cell never reaches back into the scheduler: cancelling empties it where it lies, and the ready queue drops the shell when it
+//! comes by. A timer leaves the timers at once.
 //!
 //! # asyncio
 //!
 //! `Handle` and `TimerHandle` of `asyncio/events.py`.
 //! Debug output names the type of the callback and the line that scheduled it, where CPython names the function and its line.
 
-use std::{any::type_name, cell::Cell, fmt, ops::Deref, panic::Location, time::Duration};
+use std::{
+    any::type_name,
+    cell::{Cell, RefCell},
+    fmt,
+    panic::Location,
+    rc::Rc,
+    time::Duration,
+};
 
 use rondel_context::{Context, capture, run_in};
 use rondel_shared::{Shared, View};
+
+use crate::timers::{TimerKey, Timers};
 
 /// Something that may stand in the ready queue: a callback, a step of a task, the completion of a future.
 ///
@@ -109,19 +119,34 @@ impl fmt::Debug for Handle {
     }
 }
 
-/// A timer that was set, and may still be cancelled: a [`Handle`] that knows when.
+/// A timer that was set, and may still be cancelled: a handle that knows when.
+///
+/// Clones stand for the same timer.
+/// Dropping a handle changes nothing: the callback runs all the same.
 ///
 /// See [asyncio's `TimerHandle`](https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.TimerHandle).
 #[derive(Clone)]
 pub struct TimerHandle {
     handle: Handle,
     when: Duration,
+    key: TimerKey,
+    timers: Rc<RefCell<Timers>>,
 }
 
 impl TimerHandle {
     #[inline]
-    pub(crate) fn new(handle: Handle, when: Duration) -> Self {
-        Self { handle, when }
+    pub(crate) fn new(
+        handle: Handle,
+        when: Duration,
+        key: TimerKey,
+        timers: Rc<RefCell<Timers>>,
+    ) -> Self {
+        Self {
+            handle,
+            when,
+            key,
+            timers,
+        }
     }
 
     /// Returns the time for which the timer is set, on the clock of its scheduler.
@@ -129,13 +154,24 @@ impl TimerHandle {
     pub fn when(&self) -> Duration {
         self.when
     }
-}
 
-impl Deref for TimerHandle {
-    type Target = Handle;
+    /// Cancels the timer and drops its callback at once; does nothing when it has run already or is cancelled.
+    pub fn cancel(&self) {
+        let cancelled = self.timers.borrow_mut().cancel(self.key);
+        drop(cancelled);
+        self.handle.cancel();
+    }
 
-    fn deref(&self) -> &Handle {
-        &self.handle
+    /// Says whether [`cancel`](Self::cancel) was called.
+    #[must_use]
+    pub fn cancelled(&self) -> bool {
+        self.handle.cancelled()
+    }
+
+    /// Returns the context in which the callback runs, as [`Handle::get_context`] does.
+    #[must_use]
+    pub fn get_context(&self) -> Context {
+        self.handle.get_context()
     }
 }
 

@@ -9,6 +9,25 @@ use std::{
 
 use crate::{Runnable, Token};
 
+/// How soon the turn of a token comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ahead {
+    /// In time to fetch what says where the rest lies.
+    Far,
+    /// In time to fetch the rest.
+    Near,
+}
+
+impl Ahead {
+    /// The turns that come before.
+    pub(crate) fn turns(self) -> usize {
+        match self {
+            Self::Far => 16,
+            Self::Near => 8,
+        }
+    }
+}
+
 /// Whoever runs a [`Scheduler`](crate::Scheduler): gives tokens their meaning and hears of panics.
 ///
 /// Its methods are called by [`Scheduler::run_ready`](crate::Scheduler::run_ready) with no borrow held, so they may call back into the scheduler.
@@ -16,6 +35,20 @@ use crate::{Runnable, Token};
 pub trait Host {
     /// Wakes what `token` stands for: its turn in the ready queue has come.
     fn wake(&self, token: Token);
+
+    /// Is told that the turn of a token will come soon, where so many are ready that what they stand for may be far off in memory.
+    ///
+    /// The default does nothing; whoever keeps much memory has it [fetched](rondel_shared::prefetch()).
+    fn foresee(&self, token: Token, ahead: Ahead) {
+        let _ = (token, ahead);
+    }
+
+    /// An alarm rings: the time that it was [set](crate::Scheduler::set_alarm) for has come, and its turn among what is ready.
+    ///
+    /// The default is for a host that sets none.
+    fn ring(&self, token: Token) {
+        let _ = token;
+    }
 
     /// Runs a callback whose turn has come; whoever watches what runs does so around it.
     ///

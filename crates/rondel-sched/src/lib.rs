@@ -9,6 +9,7 @@
 //! ```text
 //!   call_soon ────────────────────────────┐
 //!   call_later, call_at ──> timers ───────┤ fire_timers
+//!   set_alarm ──────────────> timers ─────┤ fire_timers
 //!   Injector::send ──> channel ───────────┤ receive
 //!   wake(token) ──────────────────────────┤
 //!                                         v
@@ -66,6 +67,7 @@ mod injector;
 mod order;
 mod ready;
 mod scheduler;
+mod timer_slab;
 mod timers;
 mod token;
 mod wheel;
@@ -73,8 +75,8 @@ mod wheel;
 pub use clock::{Clock, MonotonicClock, VirtualClock};
 pub use error::ClosedError;
 pub use handle::{Handle, Runnable, TimerHandle, describe_callback};
-pub use host::Host;
+pub use host::{Ahead, Host};
 pub use injector::{Injector, Message};
 pub use order::Order;
-pub use scheduler::Scheduler;
+pub use scheduler::{Alarm, Scheduler};
 pub use token::Token;

@@ -12,14 +12,7 @@
 //! - R2. The places from `first`, `len` of them, are taken, and the others are `Free`.
 //! - R3. There are as many callbacks of layers above as places that say `Run`, in the same order.
 
-use std::{
-    cell::RefCell,
-    collections::VecDeque,
-    mem,
-    panic::{AssertUnwindSafe, catch_unwind},
-    rc::Rc,
-    thread,
-};
+use std::{cell::RefCell, collections::VecDeque, mem, rc::Rc};
 
 use crate::{Runnable, Token, handle::Callback, order::Generator};
 
@@ -31,6 +24,8 @@ pub(crate) enum Ready {
     Run(Rc<dyn Runnable>),
     /// A token to be woken.
     Wake(Token),
+    /// The timer in this place, whose time has come.
+    Timer(u32),
 }
 
 /// A queue that is pushed to and popped from through `&self`.
@@ -54,6 +49,7 @@ enum Place {
     /// The next of the callbacks of layers above.
     Run,
     Wake(Token),
+    Timer(u32),
 }
 
 impl ReadyQueue {
@@ -87,6 +83,22 @@ impl ReadyQueue {
         self.ring.borrow_mut().push(Place::Wake(token));
     }
 
+    /// Adds a timer.
+    #[inline]
+    pub(crate) fn timer(&self, place: u32) {
+        self.ring.borrow_mut().push(Place::Timer(place));
+    }
+
+    /// The token whose turn comes when so many others have had theirs, if it is one's.
+    #[inline]
+    pub(crate) fn token_behind(&self, turns: usize) -> Option<Token> {
+        let ring = self.ring.borrow();
+        match ring.places[ring.index(turns)] {
+            Place::Wake(token) if turns < ring.len => Some(token),
+            _ => None,
+        }
+    }
+
     #[inline]
     pub(crate) fn pop(&self) -> Option<Ready> {
         let place = self.ring.borrow_mut().pop();
@@ -94,6 +106,7 @@ impl ReadyQueue {
             Place::Free => None,
             Place::Call(callback) => Some(Ready::Call(callback)),
             Place::Wake(token) => Some(Ready::Wake(token)),
+            Place::Timer(place) => Some(Ready::Timer(place)),
             Place::Run => self.runs.borrow_mut().pop_front().map(Ready::Run),
         }
     }
@@ -120,15 +133,6 @@ impl ReadyQueue {
                 ring.push(callback);
             }
         }
-    }
-
-    /// Drops what is in the queue, and what that adds; gives the first panic of a destructor when all is dropped.
-    pub(crate) fn clear(&self) -> thread::Result<()> {
-        let mut dropped = Ok(());
-        while let Some(ready) = self.pop() {
-            dropped = dropped.and(catch_unwind(AssertUnwindSafe(|| drop(ready))));
-        }
-        dropped
     }
 }
 

@@ -2,209 +2,262 @@
 //!
 //! It neither reads a clock nor runs a callback: the scheduler says what time it is and takes out what is due.
 //!
-//! A timer whose time is not near waits in the [wheel](crate::wheel), where setting it costs the same for one and for a million. When
-//! its tick has begun, the timers of that tick are sorted; those that are set for it later still go into a heap beside them.
+//! ```text
+//!          time far off            its tick has begun           due                    its turn
+//!   add ------------------> wheel --------------------> near ---------> ready queue ----------> take
+//!    |    time near                                      ^
+//!    +---------------------------------------------------+
+//! ```
 //!
-//! A cancelled timer has dropped its callback already; its empty cell stays where it is until its time comes or it is swept.
-//! Sweeping looks at every timer, so it is done when there are twice as many as the last sweep left: a constant price for each timer
-//! set, and cancelled timers never outnumber the live ones for long.
+//! A timer whose time is not near waits in the [wheel](crate::wheel), where setting and cancelling it cost the same for one and for a
+//! million. When its tick has begun, the timers of that tick are sorted; those that are set for it later still go into a heap beside
+//! them.
+//!
+//! # Invariants
+//!
+//! - T1. `len` is the number of timers in the wheel and near.
+//! - T2. An entry of `near` or `late` whose timer is cancelled is stale: the timer's place is free, or another's. `stale` counts them,
+//!   and they never outnumber the others for long.
 //!
 //! # asyncio
 //!
-//! `_scheduled` of `BaseEventLoop`, a heap, which counts cancelled timers and sweeps when they are more than half of at least 100.
+//! `_scheduled` of `BaseEventLoop`, a heap, in which cancelled timers stay until they are more than half of at least 100.
 
-use std::{cmp::Ordering, collections::BinaryHeap, mem, time::Duration};
+use std::{collections::BinaryHeap, num::NonZeroU64, time::Duration};
 
-use crate::{handle::Callback, wheel::Wheel};
-
-/// The length below which the timers are never swept.
-const SWEEP_FROM: usize = 100;
+use crate::{
+    timer_slab::{Due, Stand, Timer, TimerSlab},
+    wheel::{Entry, Wheel},
+};
 
 /// A slot of the wheel up to this length is searched for its first timer before a wait; for a longer one the wait ends when the slot
 /// begins, and the timers are sorted out then.
 const SEARCHED: usize = 64;
 
+/// So many stale entries are left alone.
+const FEW: usize = 64;
+
 /// The timers that are set.
 ///
-/// Whatever leaves is returned, never dropped here: dropping it may run user code, and the caller holds a borrow.
+/// What is due is returned, never dropped here: dropping it may run user code, and the caller holds a borrow.
 pub(crate) struct Timers {
-    /// The timers of the wheel's tick and of those before, in order, the first one at the end.
-    near: Vec<Timer>,
-    /// Those of them that were set when `near` had been sorted.
-    late: BinaryHeap<Timer>,
+    slab: TimerSlab,
     wheel: Wheel,
-    /// How many timers were ever set: what orders equal times.
+    /// The timers of the wheel's tick and of those before, in order, the first one at the end.
+    near: Vec<Entry>,
+    /// Those of them that were set when `near` had been sorted.
+    late: BinaryHeap<Entry>,
+    stale: usize,
+    len: usize,
+    /// How many timers were ever set.
     sequence: u64,
-    /// The length at which they are swept next.
-    sweep_at: usize,
 }
 
-/// One timer: 24 bytes.
-pub(crate) struct Timer {
-    /// Nanoseconds since the clock's epoch: enough for 584 years.
-    pub(crate) when: u64,
-    sequence: u64,
-    pub(crate) callback: Callback,
-}
+/// Names a timer that was set: one more than its place, and the lower half of its sequence, in one word.
+///
+/// Its place may be another's later. That one is told apart by the sequence: only when four billion timers have been set in between
+/// can it be taken for this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TimerKey(NonZeroU64);
 
-impl Timer {
-    pub(crate) fn is_cancelled(&self) -> bool {
-        self.callback.body().is_cancelled()
+impl TimerKey {
+    #[inline]
+    fn new(place: u32, sequence: u64) -> Self {
+        let place = u64::from(place) + 1;
+        let bits = place << 32 | u64::from(sequence as u32);
+        Self(NonZeroU64::new(bits).unwrap_or(NonZeroU64::MIN))
+    }
+
+    #[inline]
+    fn place(self) -> u32 {
+        (self.0.get() >> 32) as u32 - 1
+    }
+
+    /// Whether it names this timer, and not another that had its place.
+    #[inline]
+    fn names(self, timer: &Timer) -> bool {
+        timer.sequence as u32 == self.0.get() as u32
     }
 }
-
-/// What an operation left for the caller to drop outside of its borrow.
-#[must_use = "to be dropped when no borrow is held"]
-pub(crate) struct Swept(pub(crate) Vec<Timer>);
 
 impl Timers {
     pub(crate) fn new() -> Self {
         Self {
+            slab: TimerSlab::new(),
+            wheel: Wheel::default(),
             near: Vec::new(),
             late: BinaryHeap::new(),
-            wheel: Wheel::default(),
+            stale: 0,
+            len: 0,
             sequence: 0,
-            sweep_at: SWEEP_FROM,
         }
     }
 
     #[inline]
     pub(crate) fn len(&self) -> usize {
-        self.near.len() + self.late.len() + self.wheel.len()
-    }
-
-    #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.len
     }
 
     /// Sets a timer, behind those that are set for the same time.
-    pub(crate) fn add(&mut self, when: Duration, callback: Callback) -> Swept {
-        let swept = if self.len() >= self.sweep_at {
-            self.sweep()
-        } else {
-            Swept(Vec::new())
-        };
-        let timer = Timer {
-            when: nanoseconds(when),
-            sequence: self.sequence,
-            callback,
-        };
+    #[inline]
+    pub(crate) fn add(&mut self, when: Duration, due: Due) -> TimerKey {
+        let (when, sequence) = (nanoseconds(when), self.sequence);
         self.sequence += 1;
-        self.late.extend(self.wheel.insert(timer));
-        swept
+        let place = self.slab.insert(Timer {
+            when,
+            sequence,
+            due: Some(due),
+            stand: Stand::Slot(0),
+        });
+        let entry = Entry {
+            when,
+            sequence,
+            place,
+        };
+        if !self.wheel.insert(&mut self.slab, entry) {
+            self.late.push(entry);
+        }
+        self.len += 1;
+        TimerKey::new(place, sequence)
     }
 
-    /// The time of the first timer, if it is not cancelled.
-    pub(crate) fn first(&self) -> Option<First> {
+    /// The time for which a timer is set; `None` when its turn has come already or it is cancelled.
+    #[inline]
+    pub(crate) fn when(&self, key: TimerKey) -> Option<Duration> {
+        let timer = self.slab.find(key.place())?;
+        let is_set = key.names(timer) && timer.due.is_some();
+        is_set.then(|| Duration::from_nanos(timer.when))
+    }
+
+    /// Takes out what a timer was to do; `None` when its turn has come already or it is cancelled.
+    #[inline]
+    pub(crate) fn cancel(&mut self, key: TimerKey) -> Option<Due> {
+        let timer = self.slab.find_mut(key.place())?;
+        if !key.names(timer) {
+            return None;
+        }
+        let due = timer.due.take()?;
+        let (when, stand) = (timer.when, timer.stand);
+        let Stand::Slot(position) = stand else {
+            // The ready queue frees the place (S2).
+            return Some(due);
+        };
+        if !self.wheel.remove(&mut self.slab, when, position) {
+            self.stale += 1;
+        }
+        self.slab.free(key.place());
+        self.len -= 1;
+        if self.stale > FEW && 2 * self.stale > self.near.len() + self.late.len() {
+            self.forget_stale();
+        }
+        Some(due)
+    }
+
+    /// The time of the first timer.
+    pub(crate) fn first(&mut self) -> Option<Duration> {
         let first = match self.first_near() {
-            Some(near) => near,
+            Some(near) => near.when,
             None => {
                 let slot = self.wheel.first_slot();
-                let cancelled = slot.iter().find(|timer| timer.is_cancelled());
-                cancelled.or_else(|| slot.iter().min_by_key(|timer| timer.when))?
+                slot.iter().map(|entry| entry.when).min()?
             }
         };
-        Some(match first.is_cancelled() {
-            true => First::Cancelled,
-            false => First::Due(Duration::from_nanos(first.when)),
-        })
+        Some(Duration::from_nanos(first))
     }
 
     /// A time before which no timer is due: that of the first one, or where many have to be looked at for it, an earlier one.
-    pub(crate) fn bound(&self) -> Option<First> {
+    pub(crate) fn bound(&mut self) -> Option<Duration> {
         if self.first_near().is_none() && self.wheel.first_slot().len() > SEARCHED {
-            return self.wheel.begin().map(Duration::from_nanos).map(First::Due);
+            return self.wheel.begin().map(Duration::from_nanos);
         }
         self.first()
     }
 
-    /// Takes out cancelled timers, the first one among them if it is cancelled.
-    pub(crate) fn take_cancelled(&mut self) -> Swept {
-        Swept(match self.first_near() {
-            Some(near) if near.is_cancelled() => self.pop_near().into_iter().collect(),
-            Some(_) => Vec::new(),
-            None => self
-                .wheel
-                .take_from_first_slot(|timer| timer.is_cancelled()),
-        })
-    }
-
-    /// Takes out the first timer when it is due at `now`, cancelled or not.
-    pub(crate) fn pop_due(&mut self, now: Duration) -> Option<Timer> {
+    /// Takes the first timer if it is due at `now`, for the ready queue, and gives its place.
+    #[inline]
+    pub(crate) fn pop_due(&mut self, now: Duration) -> Option<u32> {
         let now = nanoseconds(now);
-        if self.first_near().is_none() {
-            self.near = self.wheel.advance(now);
-            self.near.sort_unstable();
+        let first = match self.first_near() {
+            Some(first) => first,
+            None => self.advance(now)?,
+        };
+        if first.when > now {
+            return None;
         }
-        let due = self.first_near().is_some_and(|timer| timer.when <= now);
-        if due { self.pop_near() } else { None }
+        self.pop_near();
+        self.len -= 1;
+        self.slab.get_mut(first.place).stand = Stand::Ready;
+        Some(first.place)
     }
 
-    /// Takes out every timer.
-    pub(crate) fn take_all(&mut self) -> Vec<Timer> {
-        let mut all = self.wheel.take_all();
-        all.append(&mut self.near);
-        all.extend(mem::take(&mut self.late));
+    /// The turn of a place in the ready queue has come: takes out what is to be done, if it was not cancelled meanwhile.
+    #[inline]
+    pub(crate) fn take(&mut self, place: u32) -> Option<Due> {
+        let due = self.slab.get_mut(place).due.take();
+        self.slab.free(place);
+        due
+    }
+
+    /// Takes out what all timers were to do; those in the ready queue stay.
+    pub(crate) fn take_all(&mut self) -> Vec<Due> {
+        let mut all = Vec::with_capacity(self.len);
+        for place in self.slab.places() {
+            if matches!(self.slab.get(place).stand, Stand::Slot(_)) {
+                all.extend(self.take(place));
+            }
+        }
+        self.wheel = Wheel::default();
+        self.near = Vec::new();
+        self.late = BinaryHeap::new();
+        (self.stale, self.len) = (0, 0);
         all
+    }
+
+    /// Takes the timers of the next tick that has begun out of the wheel, and gives the first.
+    fn advance(&mut self, now: u64) -> Option<Entry> {
+        self.wheel.advance(&mut self.slab, now, &mut self.near);
+        self.near.sort_unstable();
+        self.near.last().copied()
     }
 
     /// The first of the timers that are not in the wheel, which come before all that are.
     #[inline]
-    fn first_near(&self) -> Option<&Timer> {
-        // The earliest is the greatest.
-        self.near.last().max(self.late.peek())
+    fn first_near(&mut self) -> Option<Entry> {
+        loop {
+            // The earliest is the greatest.
+            let first = *self.near.last().max(self.late.peek())?;
+            if self.stale == 0 || !is_stale(&self.slab, &first) {
+                return Some(first);
+            }
+            self.stale -= 1;
+            self.pop_near();
+        }
     }
 
-    fn pop_near(&mut self) -> Option<Timer> {
+    #[inline]
+    fn pop_near(&mut self) {
         if self.near.last() > self.late.peek() {
-            self.near.pop()
+            self.near.pop();
         } else {
-            self.late.pop()
+            self.late.pop();
         }
     }
 
-    fn sweep(&mut self) -> Swept {
-        let all = self.take_all();
-        let (cancelled, live): (Vec<_>, Vec<_>) =
-            all.into_iter().partition(|timer| timer.is_cancelled());
-        self.sweep_at = SWEEP_FROM.max(2 * live.len());
-        for timer in live {
-            self.near.extend(self.wheel.insert(timer));
-        }
-        self.near.sort_unstable();
-        Swept(cancelled)
+    #[cold]
+    fn forget_stale(&mut self) {
+        let slab = &self.slab;
+        self.near.retain(|entry| !is_stale(slab, entry));
+        self.late.retain(|entry| !is_stale(slab, entry));
+        self.stale = 0;
     }
 }
 
-/// What the first timer is.
-pub(crate) enum First {
-    /// A live one, due at this time.
-    Due(Duration),
-    /// A cancelled one, to be taken out.
-    Cancelled,
+/// True for a timer that was cancelled (T2).
+#[inline]
+fn is_stale(slab: &TimerSlab, entry: &Entry) -> bool {
+    let timer = slab.get(entry.place);
+    timer.sequence != entry.sequence || timer.due.is_none()
 }
-
-impl Ord for Timer {
-    /// The earliest is the greatest: a `BinaryHeap` gives its greatest first, and a sorted `Vec` its last.
-    fn cmp(&self, other: &Self) -> Ordering {
-        (other.when, other.sequence).cmp(&(self.when, self.sequence))
-    }
-}
-
-impl PartialOrd for Timer {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Timer {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Timer {}
 
 /// Whole nanoseconds, or the last moment that can be expressed.
 fn nanoseconds(duration: Duration) -> u64 {

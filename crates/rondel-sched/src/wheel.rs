@@ -14,16 +14,20 @@
 //!               +---------------------- here: slot of level 1, and so on
 //! ```
 //!
+//! A timer knows its position in its slot, so one that is cancelled leaves at once, however many there are: the last of the slot takes
+//! its position. A slot holds what decides the order as well, so that nothing else is looked at on the way to it.
+//!
 //! # Invariants
 //!
 //! - W1. Every timer's tick lies after the wheel's tick.
 //! - W2. A timer stands in the level and slot that its tick and the wheel's tick give; so each timer of a level comes before each of
 //!   the levels above it, and in a level the slots are in the order of time.
 //! - W3. A bit in `occupied` is set exactly for a slot that is not empty.
+//! - W4. The place of every timer in the wheel says its position in its slot.
 
-use std::mem;
+use std::{cmp::Ordering, mem};
 
-use crate::timers::Timer;
+use crate::timer_slab::{Stand, TimerSlab};
 
 /// A tick is this many bits of nanoseconds.
 const TICK_BITS: u32 = 20;
@@ -38,137 +42,141 @@ fn tick_of(when: u64) -> u64 {
     when >> TICK_BITS
 }
 
+/// What decides when a timer comes, and its place.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) when: u64,
+    pub(crate) sequence: u64,
+    pub(crate) place: u32,
+}
+
 #[derive(Default)]
 pub(crate) struct Wheel {
     /// The timers of this tick, and of those before, have been taken out (W1).
     tick: u64,
     /// As many as were ever needed.
     levels: Vec<Level>,
-    len: usize,
 }
 
 struct Level {
     occupied: u64,
-    slots: [Vec<Timer>; SLOTS],
+    slots: [Vec<Entry>; SLOTS],
 }
 
-/// A slot that is not empty.
+/// A level and a slot of it.
 #[derive(Clone, Copy)]
-struct Place {
+struct SlotIndex {
     level: usize,
     slot: usize,
 }
 
 impl Wheel {
-    pub(crate) fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Puts a timer in, or gives it back if its time is near: in the wheel's tick or before.
+    /// Puts a timer in; false if its time is near, in the wheel's tick or before, and it stays out.
     #[inline]
-    pub(crate) fn insert(&mut self, timer: Timer) -> Option<Timer> {
-        let tick = tick_of(timer.when);
-        if tick <= self.tick {
-            return Some(timer);
+    pub(crate) fn insert(&mut self, slab: &mut TimerSlab, entry: Entry) -> bool {
+        let Some(index) = self.index_of(entry.when) else {
+            return false;
+        };
+        if index.level >= self.levels.len() {
+            self.grow(index.level);
         }
-        let highest = (tick ^ self.tick).ilog2();
-        let level = (highest / LEVEL_BITS) as usize;
-        if level >= self.levels.len() {
-            self.levels.resize_with(level + 1, Level::new);
-        }
-        let slot = index(tick, level);
-        let level = &mut self.levels[level];
-        level.occupied |= 1 << slot;
-        level.slots[slot].push(timer);
-        self.len += 1;
-        None
+        let level = &mut self.levels[index.level];
+        level.occupied |= 1 << index.slot;
+        let slot = &mut level.slots[index.slot];
+        // There are at most as many timers as places.
+        slab.get_mut(entry.place).stand = Stand::Slot(slot.len() as u32);
+        slot.push(entry);
+        true
     }
 
-    /// Takes out the timers of the first tick that is not empty and begins at `now` or before; their tick is the wheel's then.
-    ///
-    /// Empty when there is none.
-    pub(crate) fn advance(&mut self, now: u64) -> Vec<Timer> {
-        let mut near = Vec::new();
+    #[cold]
+    fn grow(&mut self, level: usize) {
+        self.levels.resize_with(level + 1, Level::new);
+    }
+
+    /// Takes out a timer that stands at this position of its slot; false if its time is near, so that it is not in the wheel.
+    #[inline]
+    pub(crate) fn remove(&mut self, slab: &mut TimerSlab, when: u64, position: u32) -> bool {
+        let Some(index) = self.index_of(when) else {
+            return false;
+        };
+        let level = &mut self.levels[index.level];
+        let slot = &mut level.slots[index.slot];
+        slot.swap_remove(position as usize);
+        match slot.get(position as usize) {
+            Some(moved) => slab.get_mut(moved.place).stand = Stand::Slot(position),
+            None if slot.is_empty() => level.occupied &= !(1 << index.slot),
+            None => {}
+        }
+        true
+    }
+
+    /// Takes the timers of the first tick that is not empty and begins at `now` or before out, into `near`, which is empty; their tick
+    /// is the wheel's then.
+    pub(crate) fn advance(&mut self, slab: &mut TimerSlab, now: u64, near: &mut Vec<Entry>) {
         while near.is_empty()
-            && let Some(place) = self.first_place()
-            && self.begin_of(place) <= tick_of(now)
+            && let Some(index) = self.first_index()
+            && self.begin_of(index) <= tick_of(now)
         {
-            self.tick = self.begin_of(place);
-            let timers = self.take(place);
-            if place.level == 0 {
-                return timers;
+            self.tick = self.begin_of(index);
+            let level = &mut self.levels[index.level];
+            level.occupied &= !(1 << index.slot);
+            let slot = &mut level.slots[index.slot];
+            if index.level == 0 {
+                mem::swap(near, slot);
+                return;
             }
-            // Each goes down a level at least (W2), those of the first tick of all out.
-            near.extend(timers.into_iter().filter_map(|timer| self.insert(timer)));
+            for entry in mem::take(slot) {
+                // It goes down a level at least (W2), or out.
+                if !self.insert(slab, entry) {
+                    near.push(entry);
+                }
+            }
         }
         if near.is_empty() {
-            // Nothing begins until now, so every timer keeps its place (W2); those that will be set stand further down.
+            // Nothing begins until now, so every timer keeps its slot (W2); those that will be set stand further down.
             self.tick = self.tick.max(tick_of(now));
         }
-        near
     }
 
     /// The time before which no timer of the wheel is due.
     pub(crate) fn begin(&self) -> Option<u64> {
-        let place = self.first_place()?;
-        Some(self.begin_of(place) << TICK_BITS)
+        let index = self.first_index()?;
+        Some(self.begin_of(index) << TICK_BITS)
     }
 
     /// The timers of the first slot that is not empty: the first timer of the wheel is among them.
-    pub(crate) fn first_slot(&self) -> &[Timer] {
-        match self.first_place() {
-            Some(place) => &self.levels[place.level].slots[place.slot],
+    pub(crate) fn first_slot(&self) -> &[Entry] {
+        match self.first_index() {
+            Some(index) => &self.levels[index.level].slots[index.slot],
             None => &[],
         }
     }
 
-    /// Takes those timers out of the first slot for which `goes` is true.
-    pub(crate) fn take_from_first_slot(
-        &mut self,
-        goes: impl FnMut(&mut Timer) -> bool,
-    ) -> Vec<Timer> {
-        let Some(place) = self.first_place() else {
-            return Vec::new();
-        };
-        let level = &mut self.levels[place.level];
-        let slot = &mut level.slots[place.slot];
-        let taken: Vec<Timer> = slot.extract_if(.., goes).collect();
-        if slot.is_empty() {
-            level.occupied &= !(1 << place.slot);
+    /// The level and slot of a time (W2); `None` for one that is near.
+    #[inline]
+    fn index_of(&self, when: u64) -> Option<SlotIndex> {
+        let tick = tick_of(when);
+        if tick <= self.tick {
+            return None;
         }
-        self.len -= taken.len();
-        taken
-    }
-
-    /// Takes out every timer.
-    pub(crate) fn take_all(&mut self) -> Vec<Timer> {
-        let mut all = Vec::with_capacity(self.len);
-        while let Some(place) = self.first_place() {
-            all.append(&mut self.take(place));
-        }
-        all
+        let level = ((tick ^ self.tick).ilog2() / LEVEL_BITS) as usize;
+        let slot = (tick >> (LEVEL_BITS * level as u32)) as usize % SLOTS;
+        Some(SlotIndex { level, slot })
     }
 
     /// The first slot that is not empty (W2).
-    fn first_place(&self) -> Option<Place> {
+    fn first_index(&self) -> Option<SlotIndex> {
         let level = self.levels.iter().position(|level| level.occupied != 0)?;
         let slot = self.levels[level].occupied.trailing_zeros() as usize;
-        Some(Place { level, slot })
+        Some(SlotIndex { level, slot })
     }
 
     /// The first tick of a slot.
-    fn begin_of(&self, place: Place) -> u64 {
-        let shift = LEVEL_BITS * place.level as u32;
+    fn begin_of(&self, index: SlotIndex) -> u64 {
+        let shift = LEVEL_BITS * index.level as u32;
         let above = u64::MAX.checked_shl(shift + LEVEL_BITS).unwrap_or(0);
-        (self.tick & above) | (place.slot as u64) << shift
-    }
-
-    fn take(&mut self, place: Place) -> Vec<Timer> {
-        let level = &mut self.levels[place.level];
-        level.occupied &= !(1 << place.slot);
-        let timers = mem::take(&mut level.slots[place.slot]);
-        self.len -= timers.len();
-        timers
+        (self.tick & above) | (index.slot as u64) << shift
     }
 }
 
@@ -181,8 +189,15 @@ impl Level {
     }
 }
 
-/// The slot of a tick in a level.
-#[inline]
-fn index(tick: u64, level: usize) -> usize {
-    (tick >> (LEVEL_BITS * level as u32)) as usize % SLOTS
+impl Ord for Entry {
+    /// The earliest is the greatest: a `BinaryHeap` gives its greatest first, and a sorted `Vec` its last.
+    fn cmp(&self, other: &Self) -> Ordering {
+        (other.when, other.sequence).cmp(&(self.when, self.sequence))
+    }
+}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }

@@ -13,7 +13,7 @@ use proptest::{
     prelude::*,
     test_runner::{RngSeed, TestRunner},
 };
-use rondel_sched::{Handle, Host, Message, Runnable, Scheduler, Token, VirtualClock};
+use rondel_sched::{Host, Message, Runnable, Scheduler, Token, VirtualClock};
 
 /// Why scheduling cannot fail here.
 const OPEN: &str = "the scheduler is open";
@@ -108,7 +108,8 @@ fn units(time: Duration) -> u64 {
 struct World {
     scheduler: Scheduler,
     clock: VirtualClock,
-    handles: RefCell<Vec<Handle>>,
+    /// What cancels each callback that was scheduled.
+    cancels: RefCell<Vec<Box<dyn Fn()>>>,
     events: RefCell<Vec<Event>>,
 }
 
@@ -118,13 +119,13 @@ impl World {
         Rc::new(Self {
             scheduler: Scheduler::new(Rc::new(clock.clone())),
             clock,
-            handles: RefCell::default(),
+            cancels: RefCell::default(),
             events: RefCell::default(),
         })
     }
 
     fn call(self: &Rc<Self>, delay: Option<u64>, body: Body) {
-        let id = self.handles.borrow().len();
+        let id = self.cancels.borrow().len();
         let world = Rc::clone(self);
         let callback = move || {
             world.events.borrow_mut().push(Event::Ran(id));
@@ -137,21 +138,24 @@ impl World {
                 Body::Panic => resume_unwind(Box::new(id)),
             }
         };
-        let handle = match delay {
-            None => self.scheduler.call_soon(callback).expect(OPEN),
+        let cancel: Box<dyn Fn()> = match delay {
+            None => {
+                let handle = self.scheduler.call_soon(callback).expect(OPEN);
+                Box::new(move || handle.cancel())
+            }
             Some(delay) => {
                 let when = when_of(units(self.scheduler.time()), delay);
                 let timer = self.scheduler.call_at(time(when), callback).expect(OPEN);
-                (*timer).clone()
+                Box::new(move || timer.cancel())
             }
         };
-        self.handles.borrow_mut().push(handle);
+        self.cancels.borrow_mut().push(cancel);
     }
 
     fn cancel(&self, back: usize) {
-        let handles = self.handles.borrow();
-        if let Some(handle) = handles.iter().rev().nth(back) {
-            handle.cancel();
+        let cancels = self.cancels.borrow();
+        if let Some(cancel) = cancels.iter().rev().nth(back) {
+            cancel();
         }
     }
 
@@ -297,7 +301,7 @@ fn the_scheduler_does_what_two_vecs_do() {
                 let wait = world.scheduler.wake_up_time();
                 prop_assert_eq!((wait.is_some(), wait <= next), (next.is_some(), true));
             }
-            world.handles.borrow_mut().clear();
+            world.cancels.borrow_mut().clear();
             world.scheduler.close();
             prop_assert_eq!(Rc::strong_count(&world), 1, "every callback was dropped");
             Ok(())

@@ -37,7 +37,9 @@
 //! ```
 
 mod pool;
+mod prefetch;
 mod shared;
 
 pub use pool::trim;
+pub use prefetch::prefetch;
 pub use shared::{Shared, View, Weak};

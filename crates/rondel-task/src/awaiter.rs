@@ -31,7 +31,7 @@ use crate::future::Future;
 use crate::opaque;
 use crate::running;
 use crate::task::Task;
-use crate::task_state::{TaskState, WaiterPlace};
+use crate::task_state::{TaskState, Waiter, WaiterPlace};
 use crate::waker;
 
 /// A leaf without the type of its value.
@@ -112,7 +112,7 @@ impl Leaf {
         let (handle, future) = (&self.future, &*self.future);
         let place = future.core().look_at_task(token, |task, state| {
             let is_itself = task.ptr_eq(handle);
-            (!is_itself).then(|| state.add_waiter(handle.clone(), self.at))
+            (!is_itself).then(|| state.add_waiter(Waiter::Future(handle.clone()), self.at))
         });
         match place {
             Some(Some(place)) => {
@@ -158,7 +158,8 @@ impl Leaf {
         let waker = ForeignWaker::new(cx.waker().clone());
         // It is called at once if cloning the waker has completed the future.
         let _ = self.future.add_callback(Callback::Done(waker.clone()));
-        let wait = |state: &TaskState| state.add_waiter(self.future.clone(), self.at);
+        let waiter = Waiter::Future(self.future.clone());
+        let wait = |state: &TaskState| state.add_waiter(waiter, self.at);
         let task = state.map(|state| (state.token, wait(state)));
         self.registered = Registered::Waker { waker, task };
     }
@@ -203,7 +204,8 @@ impl Leaf {
         };
         let task = self.future.core().task(token);
         if let Some(state) = task.as_ref().and_then(|task| task.task_state()) {
-            state.remove_waiter(place, &self.future);
+            let removed = state.remove_waiter(place, &Waiter::Future(self.future.clone()));
+            drop(removed);
         }
     }
 

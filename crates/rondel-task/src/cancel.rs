@@ -17,11 +17,13 @@ use std::iter::Chain;
 use std::sync::Arc;
 use std::{option, vec};
 
-use crate::cell::{AnyFuture, Kind};
-use crate::task_state::TaskState;
+use rondel_sched::Alarm;
 
-/// What a task waits for: mostly one future.
-pub(crate) type Waiters = Chain<option::IntoIter<AnyFuture>, vec::IntoIter<AnyFuture>>;
+use crate::cell::{AnyFuture, Kind};
+use crate::task_state::{TaskState, Waiter};
+
+/// What a task waits for: mostly one future, or a time.
+pub(crate) type Waiters = Chain<option::IntoIter<Waiter>, vec::IntoIter<Waiter>>;
 
 /// A task or a gather of which the children are being asked.
 struct Frame {
@@ -77,9 +79,17 @@ pub(crate) fn cancel_from(future: &AnyFuture, shields: u32, message: Option<Arc<
                 return answer;
             };
             frame.accepted |= answer;
-            if let Some(child) = frame.children.next() {
-                frames.push(frame);
-                break child;
+            match frame.children.next() {
+                Some(Waiter::Future(child)) => {
+                    frames.push(frame);
+                    break child;
+                }
+                Some(Waiter::Sleep(alarm)) => {
+                    answer = interrupt(&frame.future, alarm, &message);
+                    frames.push(frame);
+                    continue;
+                }
+                None => {}
             }
             visit(&frame.future, false);
             let closes_ring = frame.closes_ring;
@@ -116,8 +126,8 @@ fn ask(future: &AnyFuture, message: &Option<Arc<str>>, shields: u32) -> Asked {
                 return Asked::Answer(true);
             }
             state.count_cancel();
-            if state.is_waiting() {
-                Asked::Children(state.pending_waiters())
+            if state.is_waiting(future.core()) {
+                Asked::Children(state.pending_waiters(future.core()))
             } else {
                 throw_at_next_step(state, message);
                 future.core().schedule_unless_running(state);
@@ -128,6 +138,12 @@ fn ask(future: &AnyFuture, message: &Option<Arc<str>>, shields: u32) -> Asked {
         Kind::Gather(state) if state.visiting.get() => Asked::Ring,
         Kind::Gather(state) => Asked::Children(None.into_iter().chain(state.children())),
     }
+}
+
+/// Ends a sleep of the task; false if it has ended already.
+fn interrupt(task: &AnyFuture, alarm: Alarm, message: &Option<Arc<str>>) -> bool {
+    task.task_state()
+        .is_some_and(|state| state.interrupt(task.core(), alarm, message.clone()))
 }
 
 /// All children have answered: what the parent answers, and does.

@@ -201,6 +201,12 @@ impl AnyFuture {
         WeakFuture(self.0.downgrade())
     }
 
+    /// Has it fetched from memory.
+    #[inline]
+    pub(crate) fn prefetch(&self) {
+        self.0.prefetch();
+    }
+
     #[inline]
     pub(crate) fn ptr_eq(&self, other: &Self) -> bool {
         self.0.ptr_eq(&other.0)
@@ -408,7 +414,7 @@ impl AnyFuture {
     ) -> fmt::Result {
         let created_at = self.core.inspection().sites.get(self.address());
         let snapshot = Snapshot::of(&self.completion.borrow(), created_at);
-        snapshot.fmt(f, self.body(), value, depth)
+        snapshot.fmt(f, &self.core, self.body(), value, depth)
     }
 }
 

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use rondel_context::Context;
 use rondel_reactor::{ExceptionContext, Extension, PanicError};
-use rondel_sched::{ClosedError, Scheduler, Token};
+use rondel_sched::{Ahead, ClosedError, Scheduler, Token};
 
 use crate::body;
 use crate::cell::AnyFuture;
@@ -378,19 +378,41 @@ impl Core {
 impl Extension for Core {
     #[inline]
     fn wake(&self, token: Token) {
-        let task = self.slab.borrow_mut().begin_step(token);
-        if let Some(task) = task {
-            step(self, &task);
-            if task.is_last_handle() {
-                self.let_go(task);
+        let turn = self.slab.borrow_mut().begin_step(token);
+        if let Some(turn) = turn {
+            step(self, &turn);
+            if turn.task.is_last_handle() {
+                self.let_go(turn.task);
             }
         }
     }
 
+    /// The task is found by its slot.
+    fn foresee(&self, token: Token, ahead: Ahead) {
+        let slab = self.slab.borrow();
+        match ahead {
+            Ahead::Far => slab.prefetch(token),
+            Ahead::Near => {
+                if let Some(task) = slab.get(token) {
+                    task.prefetch();
+                }
+            }
+        }
+    }
+
+    /// The token is that of a task that sleeps: its time has come.
+    #[inline]
+    fn ring(&self, token: Token) {
+        let newly = self.slab.borrow_mut().ring(token);
+        if newly {
+            self.scheduler().wake(token);
+        }
+    }
+
     fn wake_watched(&self, token: Token) -> Option<Box<dyn fmt::Debug>> {
-        let task = self.slab.borrow_mut().begin_step(token)?;
-        self.step_watched(&task);
-        Some(Box::new(task))
+        let turn = self.slab.borrow_mut().begin_step(token)?;
+        self.step_watched(&turn);
+        Some(Box::new(turn.task))
     }
 
     fn started(&self) {

@@ -31,6 +31,7 @@ use crate::future::Future;
 use crate::opaque;
 use crate::outer::Outer;
 use crate::running;
+use crate::task_state::Waiter;
 use crate::watcher::{Watch, Watcher};
 
 /// What the outer future of a gather has beyond a future.
@@ -49,12 +50,13 @@ pub(crate) struct GatherState {
 
 impl GatherState {
     /// The children that are there, to be cancelled.
-    pub(crate) fn children(&self) -> vec::IntoIter<AnyFuture> {
-        let children: Vec<AnyFuture> = self
+    pub(crate) fn children(&self) -> vec::IntoIter<Waiter> {
+        let children: Vec<Waiter> = self
             .children
             .borrow()
             .iter()
             .filter_map(WeakFuture::upgrade)
+            .map(Waiter::Future)
             .collect();
         children.into_iter()
     }

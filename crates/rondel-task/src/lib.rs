@@ -29,6 +29,7 @@
 #![deny(unsafe_code)]
 
 mod as_completed;
+mod asleep;
 mod awaiter;
 mod body;
 mod callback;

@@ -15,7 +15,9 @@ use rondel_future::{Completion, Outcome, State};
 
 use crate::callback::Callback;
 use crate::cell::{Body, Kind};
+use crate::core::Core;
 use crate::exception::Exception;
+use crate::task_state::Waiter;
 
 /// How deep a task shows what it waits for, which may wait for something itself.
 const MAX_DEPTH: usize = 4;
@@ -50,6 +52,7 @@ impl Snapshot {
     pub(crate) fn fmt<B: Body + ?Sized>(
         &self,
         f: &mut fmt::Formatter<'_>,
+        core: &Core,
         body: &B,
         value: Option<&dyn fmt::Debug>,
         depth: usize,
@@ -69,12 +72,15 @@ impl Snapshot {
                     function_name(body.coroutine_name())
                 )?;
                 write!(f, " at {}:{}", created_at.file(), created_at.line())?;
-                if let Some(waiter) = state.pending_waiters().next() {
+                if let Some(waiter) = state.pending_waiters(core).next() {
                     f.write_str(" wait_for=")?;
-                    if depth < MAX_DEPTH {
-                        waiter.fmt_nested(f, None, depth + 1)?;
-                    } else {
-                        f.write_str("...")?;
+                    match waiter {
+                        Waiter::Future(future) if depth < MAX_DEPTH => {
+                            future.fmt_nested(f, None, depth + 1)?;
+                        }
+                        Waiter::Future(_) => f.write_str("...")?,
+                        // What asyncio's `sleep` waits for.
+                        Waiter::Sleep(_) => f.write_str("<Future pending cb=[Task.wakeup()]>")?,
                     }
                 }
             }

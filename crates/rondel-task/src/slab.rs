@@ -52,7 +52,16 @@ struct Slot {
     task: Option<AnyFuture>,
     generation: u16,
     scheduled: bool,
+    /// An alarm of the task has rung since its last step.
+    rung: bool,
     next_free: u32,
+}
+
+/// A task that is to be stepped.
+pub(crate) struct Turn {
+    pub(crate) task: AnyFuture,
+    /// An alarm of the task has rung since its last step.
+    pub(crate) rung: bool,
 }
 
 /// The tasks of one loop.
@@ -97,6 +106,7 @@ impl Slab {
             task: None,
             generation: 0,
             scheduled: false,
+            rung: false,
             next_free: NO_SLOT,
         });
         self.first_free = slot;
@@ -125,15 +135,33 @@ impl Slab {
             .is_some_and(|slot| !std::mem::replace(&mut slot.scheduled, true))
     }
 
+    /// As `schedule`, for a task of which an alarm has rung.
+    #[inline]
+    pub(crate) fn ring(&mut self, token: Token) -> bool {
+        self.slot(token).is_some_and(|slot| {
+            slot.rung = true;
+            !std::mem::replace(&mut slot.scheduled, true)
+        })
+    }
+
     /// The token's turn has come: gives the task that is to be stepped.
     #[inline]
-    pub(crate) fn begin_step(&mut self, token: Token) -> Option<AnyFuture> {
+    pub(crate) fn begin_step(&mut self, token: Token) -> Option<Turn> {
         let slot = self.slot(token)?;
-        if is_sent(token) {
-            return slot.task.clone().filter(|_| !slot.scheduled);
+        if is_sent(token) && slot.scheduled {
+            return None;
         }
         slot.scheduled = false;
-        slot.task.clone()
+        let rung = std::mem::replace(&mut slot.rung, false);
+        slot.task.clone().map(|task| Turn { task, rung })
+    }
+
+    /// Has the slot of a token fetched.
+    #[inline]
+    pub(crate) fn prefetch(&self, token: Token) {
+        if let Some(slot) = self.slots.get(slot_of(token)) {
+            rondel_shared::prefetch(slot);
+        }
     }
 
     #[inline]
@@ -154,6 +182,7 @@ impl Slab {
         let task = slot.task.take();
         slot.generation = slot.generation.wrapping_add(1);
         slot.scheduled = false;
+        slot.rung = false;
         slot.next_free = first_free;
         self.first_free = slot_of(token) as u32;
         self.len -= 1;

@@ -2,17 +2,22 @@
 //!
 //! # asyncio
 //! [`asyncio.sleep`](https://docs.python.org/3/library/asyncio-task.html#asyncio.sleep). A delay of zero yields once without
-//! a timer. Otherwise the timer completes a future, so that the coroutine goes on in the iteration after.
+//! a timer. Otherwise the coroutine goes on in the iteration after that of the timer, which completes a future there. Here a task
+//! that awaits a sleep is `asleep` and needs none; a sleep that is polled in other ways, by `FuturesUnordered` for one, has the
+//! future, and so has every sleep while somebody watches the loop, who is told of the timer's callback then.
 
 use std::convert::Infallible;
 use std::panic::Location;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rondel_sched::TimerHandle;
 
+use crate::asleep::{Asleep, Polled};
 use crate::awaiter::Awaiter;
+use crate::core::Core;
 use crate::exception::Result;
 use crate::future::Future;
 use crate::running;
@@ -46,7 +51,7 @@ pub fn sleep(delay: Duration) -> Sleep {
 #[inline]
 fn sleep_at(delay: Duration, at: &'static Location<'static>) -> Sleep {
     Sleep(match delay {
-        Duration::ZERO => Stage::Yield { done: false },
+        Duration::ZERO => Stage::Yield,
         delay => Stage::Begin { delay, at },
     })
 }
@@ -59,15 +64,21 @@ pub struct Sleep(Stage);
 #[derive(Debug)]
 enum Stage {
     /// The bare `yield` of `asyncio.sleep(0)`.
-    Yield { done: bool },
+    Yield,
     Begin {
         delay: Duration,
         at: &'static Location<'static>,
     },
-    Waiting {
-        awaiter: Awaiter<()>,
-        _timer: CancelOnDrop,
-    },
+    Asleep(Asleep),
+    Waiting(Box<Waiting>),
+    Over,
+}
+
+/// A future, and the timer that completes it.
+#[derive(Debug)]
+struct Waiting {
+    awaiter: Awaiter<()>,
+    _timer: CancelOnDrop,
 }
 
 impl core::future::Future for Sleep {
@@ -76,11 +87,11 @@ impl core::future::Future for Sleep {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
         match &mut self.0 {
-            Stage::Yield { done: true } => Poll::Ready(running::take_throw().map_or(Ok(()), Err)),
-            Stage::Yield { done } => match running::yield_now(cx.waker()) {
+            Stage::Over => Poll::Ready(running::take_throw().map_or(Ok(()), Err)),
+            Stage::Yield => match running::yield_now(cx.waker()) {
                 Some(error) => Poll::Ready(Err(error)),
                 None => {
-                    *done = true;
+                    self.0 = Stage::Over;
                     Poll::Pending
                 }
             },
@@ -93,29 +104,61 @@ impl Stage {
     /// Out of line, as a coroutine that only yields has no use for it.
     #[inline(never)]
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        if let Self::Begin { delay, at } = *self {
-            let (awaiter, _timer) = set_timer(delay, at)?;
-            *self = Self::Waiting { awaiter, _timer };
-        }
         match self {
-            Self::Waiting { awaiter, .. } => Pin::new(awaiter).poll(cx),
-            Self::Yield { .. } | Self::Begin { .. } => Poll::Pending,
+            Self::Begin { delay, at } => {
+                let (delay, at) = (*delay, *at);
+                self.begin(delay, at, cx)
+            }
+            Self::Asleep(asleep) => match asleep.poll(cx) {
+                Polled::Asleep => Poll::Pending,
+                Polled::Over(outcome) => {
+                    *self = Self::Over;
+                    Poll::Ready(outcome)
+                }
+                Polled::Elsewhere { core, when, at } => self.wait_until(&core, when, at, cx),
+            },
+            Self::Waiting(waiting) => Pin::new(&mut waiting.awaiter).poll(cx),
+            Self::Yield | Self::Over => Poll::Pending,
         }
     }
-}
 
-/// Makes a future that a timer completes.
-fn set_timer(
-    delay: Duration,
-    at: &'static Location<'static>,
-) -> Result<(Awaiter<()>, CancelOnDrop)> {
-    let core = running::running_core()?;
-    let future = Future::<()>::new(core.clone());
-    let waiter = future.clone();
-    let timer = core
-        .scheduler()
-        .call_later(delay, move || release(&waiter))?;
-    Ok((Awaiter::new(future, at), CancelOnDrop(timer)))
+    fn begin(
+        &mut self,
+        delay: Duration,
+        at: &'static Location<'static>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<()>> {
+        let core = running::running_core()?;
+        let when = core.scheduler().time().saturating_add(delay);
+        match Asleep::begin(&core, when, at, cx)? {
+            Some(asleep) => {
+                *self = Self::Asleep(asleep);
+                Poll::Pending
+            }
+            None => self.wait_until(&core, when, at, cx),
+        }
+    }
+
+    /// Waits for a future that a timer completes.
+    #[cold]
+    fn wait_until(
+        &mut self,
+        core: &Rc<Core>,
+        when: Duration,
+        at: &'static Location<'static>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<()>> {
+        let future = Future::<()>::new(core.clone());
+        let waiter = future.clone();
+        let timer = core.scheduler().call_at(when, move || release(&waiter))?;
+        let mut waiting = Box::new(Waiting {
+            awaiter: Awaiter::new(future, at),
+            _timer: CancelOnDrop(timer),
+        });
+        let polled = Pin::new(&mut waiting.awaiter).poll(cx);
+        *self = Self::Waiting(waiting);
+        polled
+    }
 }
 
 /// As [`sleep`], and gives `result`.

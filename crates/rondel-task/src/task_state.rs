@@ -3,8 +3,8 @@
 //! The rules that read and write these fields are in `step` and `cancel`.
 //!
 //! # Invariants
-//! - I1: The waiters are the futures that the suspended coroutine was seen waiting for: a leaf adds its future when it is
-//!   polled and pending, and takes it out when it is done or dropped; a step forgets the first if it is done.
+//! - I1: The waiters are the futures and sleeps that the suspended coroutine was seen waiting for: a leaf adds what it waits for
+//!   when it is polled and pending, and takes it out when it is done or dropped; a step forgets the first if it is done.
 //! - I2: While `must_cancel` is set, a step of the task is scheduled, running, or bound to come because a waiter is done.
 //!
 //! # asyncio
@@ -16,10 +16,12 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use rondel_context::Context;
-use rondel_sched::Token;
+use rondel_future::CancelledError;
+use rondel_sched::{Alarm, Token};
 
 use crate::cancel::Waiters;
 use crate::cell::AnyFuture;
+use crate::core::Core;
 use crate::shielded::Shields;
 
 thread_local! {
@@ -32,7 +34,7 @@ pub(crate) struct TaskState {
     number: u64,
     pub(crate) created_at: &'static Location<'static>,
     /// The first waiter; further ones are in `cold`.
-    waiter: Cell<Option<AnyFuture>>,
+    waiter: WaiterCell,
     /// Where the first waiter is awaited, while there is one.
     awaited_at: Cell<&'static Location<'static>>,
     pub(crate) context: Cell<Option<Context>>,
@@ -64,7 +66,7 @@ impl TaskState {
             token,
             number: number.unwrap_or(0),
             created_at,
-            waiter: Cell::new(None),
+            waiter: WaiterCell::default(),
             awaited_at: Cell::new(created_at),
             context: Cell::new(context),
             cold: Cell::new(None),
@@ -185,76 +187,105 @@ impl TaskState {
 
     // --- waiters (I1) --------------------------------------------------------------------------
 
-    /// Notes that the coroutine waits for `future` in the line `at`; the place is for `remove_waiter`.
+    /// Notes that the coroutine waits in the line `at`; the place is for `remove_waiter`.
     #[inline]
-    pub(crate) fn add_waiter(
-        &self,
-        future: AnyFuture,
-        at: &'static Location<'static>,
-    ) -> WaiterPlace {
-        match self.waiter.take() {
-            None => {
-                self.waiter.set(Some(future));
-                self.awaited_at.set(at);
-                WaiterPlace::FIRST
-            }
-            Some(first) => {
-                self.waiter.set(Some(first));
-                self.waits_for_several.set(true);
-                self.with_cold(|cold| cold.add_waiter(Await { future, at }))
-            }
+    pub(crate) fn add_waiter(&self, waiter: Waiter, at: &'static Location<'static>) -> WaiterPlace {
+        if self.waiter.is_empty() {
+            self.waiter.set(waiter);
+            self.awaited_at.set(at);
+            return WaiterPlace::FIRST;
         }
+        self.waits_for_several.set(true);
+        self.with_cold(|cold| cold.add_waiter(Await { waiter, at }))
     }
 
-    pub(crate) fn remove_waiter(&self, place: WaiterPlace, future: &AnyFuture) {
-        let removed = match self.waiter.take() {
-            Some(first) if place.is_first() && first.ptr_eq(future) => Some(first),
-            first => {
-                self.waiter.set(first);
-                let removed = self.look_at_cold(|cold| cold.remove_waiter(place, future));
-                removed.flatten()
-            }
-        };
-        drop(removed);
+    /// Takes a waiter out of its place, if it is still there.
+    #[inline]
+    pub(crate) fn remove_waiter(&self, place: WaiterPlace, waiter: &Waiter) -> Option<Waiter> {
+        match place.is_first() {
+            true if self.waiter.is(waiter) => self.waiter.take(),
+            true => None,
+            false => self
+                .look_at_cold(|cold| cold.remove_waiter(place, waiter))
+                .flatten(),
+        }
     }
 
     /// A step begins: the first waiter, and mostly the only one, is waited for no longer if it is done.
     #[inline]
-    pub(crate) fn forget_done_waiter(&self) {
-        if let Some(first) = self.waiter.take()
-            && !first.done()
-        {
-            self.waiter.set(Some(first));
+    ///
+    /// A sleep is, if an alarm of the task has `rung`; only among several the scheduler has to be asked, which may have to be fetched
+    /// from far off in memory.
+    pub(crate) fn forget_done_waiter(&self, core: &Core, rung: bool) {
+        let is_done = match self.waiter.sleep() {
+            Some(alarm) if self.waits_for_several.get() => {
+                core.scheduler().alarm_time(alarm).is_none()
+            }
+            Some(_) => rung,
+            None => self.waiter.is_done_future(),
+        };
+        if is_done {
+            let done = self.waiter.take();
+            drop(done);
         }
     }
 
     /// What the task waits for and is not done yet, in the order in which it was polled.
-    pub(crate) fn pending_waiters(&self) -> Waiters {
+    pub(crate) fn pending_waiters(&self, core: &Core) -> Waiters {
         let more = match self.waits_for_several.get() {
-            true => self.look_at_cold(|cold| cold.pending_waiters()),
+            true => self.look_at_cold(|cold| cold.pending_waiters(core)),
             false => None,
         };
-        self.waiter().into_iter().chain(more.unwrap_or_default())
+        self.waiter(core)
+            .into_iter()
+            .chain(more.unwrap_or_default())
     }
 
     /// As `pending_waiters`, with the lines that await them.
-    pub(crate) fn pending_awaits(&self) -> Vec<Await> {
+    pub(crate) fn pending_awaits(&self, core: &Core) -> Vec<Await> {
         let at = self.awaited_at.get();
-        let first = self.waiter().map(|future| Await { future, at });
-        let more = self.look_at_cold(|cold| cold.pending_awaits().cloned().collect::<Vec<_>>());
+        let first = self.waiter(core).map(|waiter| Await { waiter, at });
+        let more = self.look_at_cold(|cold| cold.pending_awaits(core).cloned().collect::<Vec<_>>());
         first.into_iter().chain(more.unwrap_or_default()).collect()
     }
 
-    /// True if the task waits for a library future that is not done.
-    pub(crate) fn is_waiting(&self) -> bool {
-        self.pending_waiters().next().is_some()
+    /// True if the task sleeps, or waits for a library future that is not done.
+    pub(crate) fn is_waiting(&self, core: &Core) -> bool {
+        self.pending_waiters(core).next().is_some()
     }
 
     /// The first waiter, if it is not done.
-    fn waiter(&self) -> Option<AnyFuture> {
-        let first = self.waiter.take();
-        self.waiter.set(first.clone());
-        first.filter(|first| !first.done())
+    fn waiter(&self, core: &Core) -> Option<Waiter> {
+        let first = self.waiter.get();
+        first.filter(|first| first.is_pending(core))
+    }
+
+    /// Ends a sleep of the task by an error; false if its time has come already.
+    pub(crate) fn interrupt(&self, core: &Core, alarm: Alarm, message: Option<Arc<str>>) -> bool {
+        if !core.scheduler().cancel_alarm(alarm) {
+            return false;
+        }
+        self.waiter.clear_sleep(alarm);
+        self.with_cold(|cold| cold.interrupted.push(Interrupted { alarm, message }));
+        core.schedule(self.token);
+        true
+    }
+
+    /// True if this sleep is the first waiter, and no step has found it done.
+    #[inline]
+    pub(crate) fn sleeps_first(&self, alarm: Alarm) -> bool {
+        self.waiter.sleep() == Some(alarm)
+    }
+
+    /// Takes the error by which a sleep has ended, if it has.
+    #[inline]
+    pub(crate) fn take_interruption(&self, alarm: Alarm) -> Option<CancelledError> {
+        let taken = self.look_at_cold(|cold| {
+            let mut interrupted = cold.interrupted.iter();
+            let place = interrupted.position(|interrupted| interrupted.alarm == alarm)?;
+            Some(cold.interrupted.swap_remove(place).message)
+        });
+        taken.flatten().map(CancelledError::from_message)
     }
 
     /// The task will not run again: lets go what it waited for.
@@ -281,10 +312,117 @@ impl WaiterPlace {
     }
 }
 
-/// A future that a task waits for, and the line that awaits it.
+/// What a coroutine waits for.
+#[derive(Clone)]
+pub(crate) enum Waiter {
+    Future(AnyFuture),
+    /// A time: a future that nobody else could wait for, and so none.
+    Sleep(Alarm),
+}
+
+impl Waiter {
+    #[inline]
+    fn is_pending(&self, core: &Core) -> bool {
+        match self {
+            Self::Future(future) => !future.done(),
+            Self::Sleep(alarm) => core.scheduler().alarm_time(*alarm).is_some(),
+        }
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Future(future), Self::Future(other)) => future.ptr_eq(other),
+            (Self::Sleep(alarm), Self::Sleep(other)) => alarm == other,
+            (Self::Future(_), Self::Sleep(_)) | (Self::Sleep(_), Self::Future(_)) => false,
+        }
+    }
+}
+
+/// A place for one waiter.
+///
+/// Two cells of a word each, of which one is empty: what is written in pieces and read as a whole, as an enum of two words is, makes
+/// the processor wait.
+#[derive(Default)]
+struct WaiterCell {
+    future: Cell<Option<AnyFuture>>,
+    sleep: Cell<Option<Alarm>>,
+}
+
+impl WaiterCell {
+    #[inline]
+    fn is_empty(&self) -> bool {
+        self.sleep.get().is_none() && self.look(|future| future.is_none())
+    }
+
+    #[inline]
+    fn set(&self, waiter: Waiter) {
+        match waiter {
+            Waiter::Future(future) => self.future.set(Some(future)),
+            Waiter::Sleep(alarm) => self.sleep.set(Some(alarm)),
+        }
+    }
+
+    #[inline]
+    fn take(&self) -> Option<Waiter> {
+        match self.sleep.take() {
+            Some(alarm) => Some(Waiter::Sleep(alarm)),
+            None => self.future.take().map(Waiter::Future),
+        }
+    }
+
+    fn get(&self) -> Option<Waiter> {
+        match self.sleep.get() {
+            Some(alarm) => Some(Waiter::Sleep(alarm)),
+            None => self.look(|future| future.cloned().map(Waiter::Future)),
+        }
+    }
+
+    #[inline]
+    fn is(&self, waiter: &Waiter) -> bool {
+        match waiter {
+            Waiter::Future(waiter) => {
+                self.look(|future| future.is_some_and(|future| future.ptr_eq(waiter)))
+            }
+            Waiter::Sleep(alarm) => self.sleep.get() == Some(*alarm),
+        }
+    }
+
+    #[inline]
+    fn sleep(&self) -> Option<Alarm> {
+        self.sleep.get()
+    }
+
+    fn clear_sleep(&self, alarm: Alarm) {
+        if self.sleep.get() == Some(alarm) {
+            self.sleep.set(None);
+        }
+    }
+
+    #[inline]
+    fn is_done_future(&self) -> bool {
+        self.look(|future| future.is_some_and(|future| future.done()))
+    }
+
+    /// `f` runs no code of the user.
+    #[inline]
+    fn look<R>(&self, f: impl FnOnce(Option<&AnyFuture>) -> R) -> R {
+        let future = self.future.take();
+        let found = f(future.as_ref());
+        self.future.set(future);
+        found
+    }
+}
+
+/// A sleep that was ended by an error, which its leaf has not returned yet.
+struct Interrupted {
+    alarm: Alarm,
+    message: Option<Arc<str>>,
+}
+
+/// What a task waits for, and the line that awaits it.
 #[derive(Clone)]
 pub(crate) struct Await {
-    pub(crate) future: AnyFuture,
+    pub(crate) waiter: Waiter,
     pub(crate) at: &'static Location<'static>,
 }
 
@@ -294,6 +432,7 @@ struct Cold {
     /// The waiters behind the first, each at its place; what has left leaves a gap, to be filled again.
     waiters: Vec<Option<Await>>,
     gaps: Vec<u32>,
+    interrupted: Vec<Interrupted>,
     name: Option<Box<str>>,
     cancel_message: Option<Arc<str>>,
     shields: Shields,
@@ -312,22 +451,22 @@ impl Cold {
         WaiterPlace(u32::try_from(index + 1).expect("memory is full long before"))
     }
 
-    fn remove_waiter(&mut self, place: WaiterPlace, future: &AnyFuture) -> Option<AnyFuture> {
+    fn remove_waiter(&mut self, place: WaiterPlace, waiter: &Waiter) -> Option<Waiter> {
         let index = (place.0 as usize).checked_sub(1)?;
-        let waiter = self.waiters.get_mut(index)?;
-        let removed = waiter.take_if(|waiter| waiter.future.ptr_eq(future))?;
+        let awaited = self.waiters.get_mut(index)?;
+        let removed = awaited.take_if(|awaited| awaited.waiter.is(waiter))?;
         self.gaps.push(place.0 - 1);
-        Some(removed.future)
+        Some(removed.waiter)
     }
 
-    fn pending_awaits(&self) -> impl Iterator<Item = &Await> {
-        let waiters = self.waiters.iter().flatten();
-        waiters.filter(|waiter| !waiter.future.done())
+    fn pending_awaits(&self, core: &Core) -> impl Iterator<Item = &Await> {
+        let awaits = self.waiters.iter().flatten();
+        awaits.filter(|awaited| awaited.waiter.is_pending(core))
     }
 
-    fn pending_waiters(&self) -> Vec<AnyFuture> {
-        self.pending_awaits()
-            .map(|waiter| waiter.future.clone())
+    fn pending_waiters(&self, core: &Core) -> Vec<Waiter> {
+        self.pending_awaits(core)
+            .map(|awaited| awaited.waiter.clone())
             .collect()
     }
 }

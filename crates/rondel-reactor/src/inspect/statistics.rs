@@ -14,7 +14,7 @@ use crate::EventLoop;
 pub struct LoopStatistics {
     /// How many callbacks and steps are ready, cancelled ones included.
     pub ready: usize,
-    /// How many timers are set, including cancelled ones that are not swept yet.
+    /// How many timers are set, sleeping tasks included.
     pub timers: usize,
     /// How many descriptors something waits for.
     pub descriptors: usize,

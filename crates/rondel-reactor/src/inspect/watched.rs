@@ -47,6 +47,11 @@ impl Host for WatchedTurn<'_> {
         }
     }
 
+    /// What is short and no code of the user's is not told of.
+    fn ring(&self, token: Token) {
+        self.turn.ring(token);
+    }
+
     fn run(&self, callback: &dyn Runnable) {
         let shown = Described(callback);
         self.event_loop

@@ -67,6 +67,10 @@ impl Host for World {
         self.log.add(format!("{token:?}"));
     }
 
+    fn ring(&self, token: Token) {
+        self.log.add(format!("alarm {}", token.to_bits()));
+    }
+
     fn callback_panicked(&self, callback: &dyn Runnable, payload: Box<dyn Any + Send>) {
         let what = payload.downcast_ref::<&str>().copied().unwrap_or("?");
         self.log

@@ -16,6 +16,7 @@ use crate::cell::{AnyFuture, WeakFuture};
 use crate::core::Core;
 use crate::ensure_future::IsFuture;
 use crate::inspect::side_table::SideTable;
+use crate::task_state::Waiter;
 
 /// What was told by hand: for each future, who awaits it.
 #[derive(Default)]
@@ -77,10 +78,12 @@ impl Waiters {
     pub(super) fn of(core: &Core) -> Self {
         let mut waiters = BTreeMap::<usize, Vec<AnyFuture>>::new();
         for task in core.tasks() {
-            let awaits = task.task_state().map(|state| state.pending_awaits());
+            let awaits = task.task_state().map(|state| state.pending_awaits(core));
             for awaited in awaits.into_iter().flatten() {
-                let tasks = waiters.entry(awaited.future.address()).or_default();
-                tasks.push(task.clone());
+                if let Waiter::Future(future) = awaited.waiter {
+                    let tasks = waiters.entry(future.address()).or_default();
+                    tasks.push(task.clone());
+                }
             }
         }
         Self(waiters)

@@ -73,7 +73,7 @@ pub(super) fn call_stack(
     if let Some(caller) = caller {
         return vec![entry(caller, FramePlace::Running)];
     }
-    let awaits = state.pending_awaits();
+    let awaits = state.pending_awaits(future.core());
     let mut stack: Vec<_> = awaits
         .iter()
         .map(|awaited| entry(awaited.at, FramePlace::Await))
@@ -86,7 +86,8 @@ pub(super) fn call_stack(
 
 /// What a report adds to a pending task: ` awaits at file:line`, for each of its awaits.
 pub(crate) fn awaits_text(task: &AnyFuture) -> String {
-    let awaits = task.task_state().map(|state| state.pending_awaits());
+    let state = task.task_state();
+    let awaits = state.map(|state| state.pending_awaits(task.core()));
     let places: Vec<_> = awaits
         .iter()
         .flatten()

@@ -13,6 +13,7 @@ use crate::cell::AnyFuture;
 use crate::core::Core;
 use crate::event_loop::EventLoop;
 use crate::opaque::Opaque;
+use crate::slab::Turn;
 use crate::step::step;
 use crate::task::Task;
 
@@ -109,10 +110,10 @@ impl Core {
 
     /// Runs a step of the task, and tells of it.
     #[cold]
-    pub(crate) fn step_watched(&self, task: &AnyFuture) {
-        let shown = Task::from_any(task.clone());
+    pub(crate) fn step_watched(&self, turn: &Turn) {
+        let shown = Task::from_any(turn.task.clone());
         self.tell(|instrument| instrument.before_task_step(&shown));
-        step(self, task);
+        step(self, turn);
         self.tell(|instrument| instrument.after_task_step(&shown));
         if shown.done() {
             self.tell(|instrument| instrument.task_exited(&shown));

@@ -5,15 +5,20 @@
 //!
 //! # asyncio
 //!
-//! `call_soon`, `call_later`, `call_at` and the second half of `_run_once` of `BaseEventLoop`.
+//! `call_soon` and the second half of `_run_once` of `BaseEventLoop`; `call_later` and `call_at` are in `timing`.
 //! A timer is due when its time has come, to the nanosecond; asyncio adds the resolution of its clock, which is one nanosecond as well.
+
+mod timing;
+
+pub use timing::Alarm;
 
 use std::{
     cell::{Cell, RefCell},
     fmt,
-    panic::{Location, resume_unwind},
+    panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind},
     rc::Rc,
     sync::Arc,
+    thread,
     time::Duration,
 };
 
@@ -21,14 +26,18 @@ use crossbeam_channel::Receiver;
 use rondel_context::{Context, capture};
 
 use crate::{
-    Clock, ClosedError, Handle, Host, Injector, Message, Order, Runnable, TimerHandle, Token,
-    handle::{Callback, HandleCell},
+    Ahead, Clock, ClosedError, Handle, Host, Injector, Message, Order, Runnable, Token,
+    handle::HandleCell,
     host::{let_go, run},
     injector::{Envelope, Rest},
     order::Generator,
     ready::{Ready, ReadyQueue},
-    timers::{First, Timers},
+    timer_slab::Due,
+    timers::Timers,
 };
+
+/// What so many tokens stand for is more than a processor keeps at hand, so that it pays to look ahead.
+const MANY: usize = 4096;
 
 /// A queue of callbacks, a set of timers and a clock.
 ///
@@ -36,7 +45,7 @@ use crate::{
 /// A callback that owns its scheduler keeps it alive until [`close`](Self::close) drops the callback.
 pub struct Scheduler {
     ready: ReadyQueue,
-    timers: RefCell<Timers>,
+    timers: Rc<RefCell<Timers>>,
     clock: Rc<dyn Clock>,
     injector: Arc<Injector>,
     /// None once closed: senders are refused from then on.
@@ -63,7 +72,7 @@ impl Scheduler {
         let (injector, receiver) = Injector::new(notify);
         Self {
             ready: ReadyQueue::new(),
-            timers: RefCell::new(Timers::new()),
+            timers: Rc::new(RefCell::new(Timers::new())),
             clock,
             injector: Arc::new(injector),
             receiver: RefCell::new(Some(receiver)),
@@ -131,80 +140,6 @@ impl Scheduler {
         self.enqueue(callback, Some(context.clone()), Location::caller())
     }
 
-    /// Sets a timer that runs `callback` after `delay`, in a copy of the current context.
-    ///
-    /// # Errors
-    ///
-    /// [`ClosedError`] when the scheduler is closed.
-    #[track_caller]
-    #[inline]
-    pub fn call_later(
-        &self,
-        delay: Duration,
-        callback: impl FnOnce() + 'static,
-    ) -> Result<TimerHandle, ClosedError> {
-        self.set_timer(
-            self.time().saturating_add(delay),
-            callback,
-            capture(),
-            Location::caller(),
-        )
-    }
-
-    /// Sets a timer that runs `callback` after `delay`, in `context` itself.
-    ///
-    /// # Errors
-    ///
-    /// [`ClosedError`] when the scheduler is closed.
-    #[track_caller]
-    #[inline]
-    pub fn call_later_in(
-        &self,
-        context: &Context,
-        delay: Duration,
-        callback: impl FnOnce() + 'static,
-    ) -> Result<TimerHandle, ClosedError> {
-        self.set_timer(
-            self.time().saturating_add(delay),
-            callback,
-            Some(context.clone()),
-            Location::caller(),
-        )
-    }
-
-    /// Sets a timer that runs `callback` at `when` on the clock, in a copy of the current context.
-    ///
-    /// Timers of the same time run in the order in which they were set; one set for the past is due at once.
-    ///
-    /// # Errors
-    ///
-    /// [`ClosedError`] when the scheduler is closed.
-    #[track_caller]
-    #[inline]
-    pub fn call_at(
-        &self,
-        when: Duration,
-        callback: impl FnOnce() + 'static,
-    ) -> Result<TimerHandle, ClosedError> {
-        self.set_timer(when, callback, capture(), Location::caller())
-    }
-
-    /// Sets a timer that runs `callback` at `when` on the clock, in `context` itself.
-    ///
-    /// # Errors
-    ///
-    /// [`ClosedError`] when the scheduler is closed.
-    #[track_caller]
-    #[inline]
-    pub fn call_at_in(
-        &self,
-        context: &Context,
-        when: Duration,
-        callback: impl FnOnce() + 'static,
-    ) -> Result<TimerHandle, ClosedError> {
-        self.set_timer(when, callback, Some(context.clone()), Location::caller())
-    }
-
     /// Puts a callback of a layer above at the end of the ready queue; it looks after its context itself.
     ///
     /// # Errors
@@ -260,46 +195,6 @@ impl Scheduler {
         self.injector.rest(Rest::Quiet)
     }
 
-    /// Returns the time of the first timer that is not cancelled.
-    ///
-    /// Where thousands are set for times that lie close together and far off, it looks at all of those; [`wake_up_time`](Self::wake_up_time) does not.
-    #[must_use]
-    pub fn next_timer(&self) -> Option<Duration> {
-        self.without_cancelled(Timers::first)
-    }
-
-    /// Returns how long a loop with nothing else to do may wait: until the first timer that is not cancelled, or where finding that takes long, until an
-    /// earlier time at which [`fire_timers`](Self::fire_timers) has to sort timers out.
-    #[must_use]
-    pub fn wake_up_time(&self) -> Option<Duration> {
-        self.without_cancelled(Timers::bound)
-    }
-
-    fn without_cancelled(&self, first: fn(&Timers) -> Option<First>) -> Option<Duration> {
-        loop {
-            let found = first(&self.timers.borrow())?;
-            match found {
-                First::Due(when) => return Some(when),
-                First::Cancelled => {
-                    let cancelled = self.timers.borrow_mut().take_cancelled();
-                    drop(cancelled);
-                }
-            }
-        }
-    }
-
-    /// Moves the timers that are due to the end of the ready queue, in the order of (when, setting), and returns how many.
-    ///
-    /// Does not read the clock when there is no timer.
-    #[inline]
-    pub fn fire_timers(&self) -> usize {
-        if self.timers.borrow().is_empty() {
-            0
-        } else {
-            self.fire_due()
-        }
-    }
-
     /// Runs exactly what is ready now, each callback in its context, and returns how many callbacks and tokens that was, cancelled ones included.
     ///
     /// A panic is caught and given to `host`; the callbacks behind it run all the same.
@@ -312,6 +207,9 @@ impl Scheduler {
         let ready = self.ready_len();
         let mut ran = 0;
         for _ in 0..ready {
+            if ready > MANY {
+                self.look_ahead(host);
+            }
             match self.ready.pop() {
                 Some(Ready::Call(callback)) => run(callback.body(), host),
                 Some(Ready::Run(callback)) => {
@@ -319,6 +217,7 @@ impl Scheduler {
                     let_go(callback, host);
                 }
                 Some(Ready::Wake(token)) => host.wake(token),
+                Some(Ready::Timer(place)) => self.run_timer(place, host),
                 // A callback ran the rest itself, or closed the scheduler.
                 None => break,
             }
@@ -339,13 +238,6 @@ impl Scheduler {
     #[inline]
     pub fn ready_len(&self) -> usize {
         self.ready.len()
-    }
-
-    /// Returns how many timers are set, including cancelled ones that are not swept yet.
-    #[must_use]
-    #[inline]
-    pub fn timer_len(&self) -> usize {
-        self.timers.borrow().len()
     }
 
     /// Returns the entrance for other threads.
@@ -371,12 +263,17 @@ impl Scheduler {
         let mut dropped = Ok(());
         // A destructor may still move timers into the ready queue behind our back, so once is not enough.
         while self.has_ready() || self.timer_len() > 0 {
-            dropped = dropped.and(self.ready.clear());
+            while let Some(ready) = self.ready.pop() {
+                let timer = match ready {
+                    Ready::Timer(place) => self.take_timer(place),
+                    Ready::Call(_) | Ready::Run(_) | Ready::Wake(_) => None,
+                };
+                dropped = dropped.and(drop_caught((ready, timer)));
+            }
             let timers = self.timers.borrow_mut().take_all();
-            // They are dropped the same way.
-            timers
-                .into_iter()
-                .for_each(|timer| self.ready.call(timer.callback));
+            for timer in timers {
+                dropped = dropped.and(drop_caught(timer));
+            }
         }
         // The channel drops what came meanwhile, without a lock, and refuses what comes later.
         let receiver = self.receiver.borrow_mut().take();
@@ -415,46 +312,26 @@ impl Scheduler {
     }
 
     #[inline]
-    fn set_timer<F: FnOnce() + 'static>(
-        &self,
-        when: Duration,
-        callback: F,
-        context: Option<Context>,
-        location: &'static Location<'static>,
-    ) -> Result<TimerHandle, ClosedError> {
-        self.refuse_when_closed()?;
-        let callback = HandleCell::allocate(callback, context, location);
-        self.add_timer(when, callback.clone());
-        Ok(TimerHandle::new(Handle::new(callback), when))
-    }
-
-    /// The part of setting a timer that is the same for every callback.
-    fn add_timer(&self, when: Duration, callback: Callback) {
-        let swept = self.timers.borrow_mut().add(when, callback).0;
-        if !swept.is_empty() {
-            tracing::trace!(
-                cancelled = swept.len(),
-                left = self.timer_len(),
-                "timers swept"
-            );
-        }
-    }
-
-    fn fire_due(&self) -> usize {
-        let now = self.time();
-        let mut fired = 0;
-        loop {
-            let due = self.timers.borrow_mut().pop_due(now);
-            match due {
-                None => return fired,
-                // Dropped here, where no borrow is held.
-                Some(timer) if timer.is_cancelled() => {}
-                Some(timer) => {
-                    self.ready.call(timer.callback);
-                    fired += 1;
-                }
+    fn look_ahead(&self, host: &(impl Host + ?Sized)) {
+        for ahead in [Ahead::Far, Ahead::Near] {
+            if let Some(token) = self.ready.token_behind(ahead.turns()) {
+                host.foresee(token, ahead);
             }
         }
+    }
+
+    /// The turn of a timer has come, which may have been cancelled meanwhile.
+    #[inline(never)]
+    fn run_timer(&self, place: u32, host: &(impl Host + ?Sized)) {
+        match self.take_timer(place) {
+            Some(Due::Call(callback)) => run(callback.body(), host),
+            Some(Due::Alarm(token)) => host.ring(token),
+            None => {}
+        }
+    }
+
+    fn take_timer(&self, place: u32) -> Option<Due> {
+        self.timers.borrow_mut().take(place)
     }
 
     fn receive_pending(&self) -> bool {
@@ -476,6 +353,11 @@ impl Scheduler {
         }
         sent > 0
     }
+}
+
+/// Drops something of the user's; gives the panic of its destructor.
+fn drop_caught<T>(dropped: T) -> thread::Result<()> {
+    catch_unwind(AssertUnwindSafe(|| drop(dropped)))
 }
 
 impl fmt::Debug for Scheduler {
