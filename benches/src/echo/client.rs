@@ -23,16 +23,22 @@ struct Connection {
 }
 
 impl Load {
-    /// Connects to the server; its messages will have `size` bytes.
+    /// Connects to the server; its messages will have `size` bytes, and each connection has brought back one.
+    ///
+    /// So each is accepted before the next: a server's queue of those that are not yet is shorter, and what does not fit into it tries again a second later.
     pub(super) fn connect(
         address: SocketAddr,
         connections: usize,
         size: usize,
     ) -> io::Result<Self> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+        let message = vec![b'x'; size];
+        let mut answer = vec![0; size];
         let connect = |place| {
-            let stream = TcpStream::connect(address)?;
+            let mut stream = TcpStream::connect(address)?;
             stream.set_nodelay(true)?;
+            stream.write_all(&message)?;
+            stream.read_exact(&mut answer)?;
             stream.set_nonblocking(true)?;
             epoll::add(&epoll, &stream, EventData::new_u64(place), EventFlags::IN)?;
             Ok(Connection {
@@ -44,7 +50,7 @@ impl Load {
             connections: (0..connections as u64)
                 .map(connect)
                 .collect::<io::Result<_>>()?,
-            message: vec![b'x'; size],
+            message,
             epoll,
         })
     }
