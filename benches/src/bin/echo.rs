@@ -2,10 +2,16 @@
 
 #![forbid(unsafe_code)]
 
+use rondel_bench::clock::Whose;
 use rondel_bench::echo;
 use rondel_bench::measure::Options;
 
 fn main() -> Result<(), String> {
-    echo::serve()?;
-    Options::from_arguments()?.measure(&echo::rows())
+    echo::serve(processor_time)?;
+    Options::from_arguments()?.measure(&echo::time())
+}
+
+/// The nanoseconds that this process has computed.
+fn processor_time() -> u64 {
+    Whose::Process.now().as_nanos() as u64
 }

@@ -1,17 +1,18 @@
-//! A server as a process: the program starts itself again, and asks it for its processor time.
+//! A server as a process: the program starts itself again, and asks it for what it counts.
 //!
-//! The server's process writes its port on its standard output; for each line on its standard input a thread of it writes how many nanoseconds the
-//! process has computed; at the end of its standard input it ends.
+//! The server's process writes its port on its standard output; for each line on its standard input a thread of it writes what its program counts,
+//! processor time or bytes; at the end of its standard input it ends.
 
 use std::env;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{self, Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread;
-use std::time::Duration;
 
 use super::servers::SERVERS;
-use crate::clock::Whose;
+
+/// What a server's process tells when it is asked: how much it has used of something so far.
+pub type Count = fn() -> u64;
 
 /// What the program is called with to be a server.
 const SERVE: &str = "serve";
@@ -25,11 +26,11 @@ pub(super) struct Server {
     address: SocketAddr,
 }
 
-/// Is a server, if the program was called to be one, and does not return then.
+/// Is a server that tells what `count` gives, if the program was called to be one, and does not return then.
 ///
 /// # Errors
 /// Says why the server does not run here.
-pub fn serve() -> Result<(), String> {
+pub fn serve(count: Count) -> Result<(), String> {
     let mut arguments = env::args().skip(1);
     if arguments.next().as_deref() != Some(SERVE) {
         return Ok(());
@@ -37,7 +38,7 @@ pub fn serve() -> Result<(), String> {
     let wanted = arguments.next().unwrap_or_default();
     let server = SERVERS.iter().find(|(name, _)| *name == wanted);
     let (_, server) = server.ok_or_else(|| format!("unknown server: {wanted}"))?;
-    thread::spawn(answer);
+    thread::spawn(move || answer(count));
     server(announce).map_err(|error| error.to_string())?;
     Err(format!("{wanted} has stopped serving"))
 }
@@ -47,10 +48,10 @@ fn announce(address: SocketAddr) {
     write_line(address.port());
 }
 
-fn answer() {
+fn answer(count: Count) {
     for line in io::stdin().lines() {
         match line {
-            Ok(_) => write_line(Whose::Process.now().as_nanos()),
+            Ok(_) => write_line(count()),
             Err(_) => break,
         }
     }
@@ -94,13 +95,12 @@ impl Server {
         self.address
     }
 
-    /// How long it has computed since it was started.
-    pub(super) fn processor_time(&mut self) -> Result<Duration, String> {
+    /// What it counts by now.
+    pub(super) fn count(&mut self) -> Result<u64, String> {
         let asked = self.input.write_all(b"\n");
         asked.map_err(|error| format!("the server cannot be asked: {error}"))?;
-        let time = self.read_line()?;
-        let time = time.parse().map_err(|_| format!("{time} is no time"))?;
-        Ok(Duration::from_nanos(time))
+        let count = self.read_line()?;
+        count.parse().map_err(|_| format!("{count} is no count"))
     }
 
     fn read_line(&mut self) -> Result<String, String> {
