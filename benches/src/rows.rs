@@ -6,7 +6,7 @@ use crate::peers::{
     Compio, Floor, Futures, Glommio, Monoio, Rondel, Smol, TokioLocalRuntime, TokioLocalSet,
 };
 use crate::workloads::memory::Allocated;
-use crate::workloads::{callbacks, cancellation, memory, messages, tasks, threads, timers};
+use crate::workloads::{callbacks, cancellation, growth, memory, messages, tasks, threads, timers};
 
 /// A case for each peer, of an expression in which a name stands for the peer.
 macro_rules! cases {
@@ -39,6 +39,17 @@ macro_rules! timed {
     (|$name:ident| $work:expr) => {
         cases!(|$name| $work;
             Rondel, TokioLocalSet, TokioLocalRuntime, Smol, Monoio, Glommio, Compio)
+    };
+}
+
+/// Those, where a task has many timers at a time.
+macro_rules! many_timers {
+    (|$name:ident| $work:expr) => {
+        cases!(|$name| $work;
+            Rondel, TokioLocalSet, TokioLocalRuntime, Smol, Monoio, Compio)
+        .into_iter()
+        .chain([Case::new(Glommio::NAME, || Err(FEW_WAKERS.to_owned()))])
+        .collect()
     };
 }
 
@@ -109,15 +120,15 @@ pub fn time() -> Vec<Row> {
         ),
         (
             "cancel 1,000",
-            cancelling!(|P| cancellation::cancel::<P>(1_000)),
+            cancelling!(|P| cancellation::cancel::<P>(MANY, 1_000)),
         ),
         (
             "cancel 100,000",
-            cancelling!(|P| cancellation::cancel::<P>(100_000)),
+            cancelling!(|P| cancellation::cancel::<P>(100_000, 100_000)),
         ),
         (
             "cancel 1,000,000",
-            cancelling!(|P| cancellation::cancel::<P>(MILLION)),
+            cancelling!(|P| cancellation::cancel::<P>(MILLION, MILLION)),
         ),
     ];
     let timers = [
@@ -127,19 +138,11 @@ pub fn time() -> Vec<Row> {
         ),
         (
             "timers, 100,000 set and then cancelled",
-            cases!(|P| timers::set_all_and_cancel::<P>(100_000);
-                Rondel, TokioLocalSet, TokioLocalRuntime, Smol, Monoio, Compio)
-            .into_iter()
-            .chain([Case::new(Glommio::NAME, || Err(FEW_WAKERS.to_owned()))])
-            .collect(),
+            many_timers!(|P| timers::set_all_and_cancel::<P>(100_000, 100_000)),
         ),
         (
             "timers, 1,000,000 set and then cancelled",
-            cases!(|P| timers::set_all_and_cancel::<P>(MILLION);
-                Rondel, TokioLocalSet, TokioLocalRuntime, Smol, Monoio, Compio)
-            .into_iter()
-            .chain([Case::new(Glommio::NAME, || Err(FEW_WAKERS.to_owned()))])
-            .collect(),
+            many_timers!(|P| timers::set_all_and_cancel::<P>(MILLION, MILLION)),
         ),
         (
             "timers, 10,000 live and churning",
@@ -181,6 +184,33 @@ pub fn time() -> Vec<Row> {
     let timed = tasks.into_iter().chain(timers).chain(threads);
     let timed = timed.map(|(name, cases)| Row::new(name, "ns", cases));
     callbacks.into_iter().chain(timed).collect()
+}
+
+/// What an item costs among a million, as a multiple of what it costs among a thousand.
+pub fn growth() -> Vec<Row> {
+    let rows = [
+        (
+            "growth of spawn",
+            all!(|P| growth::of(|number| tasks::spawn::<P>(MILLION, number))),
+        ),
+        (
+            "growth of gather",
+            runtimes!(|P| growth::of(|number| tasks::gather::<P>(MILLION, number))),
+        ),
+        (
+            "growth of cancel",
+            cancelling!(|P| growth::of(|number| cancellation::cancel::<P>(MILLION, number))),
+        ),
+        (
+            "growth of timers, set and then cancelled",
+            many_timers!(|P| growth::of(|number| timers::set_all_and_cancel::<P>(MILLION, number))),
+        ),
+        (
+            "growth of timers, tasks sleep",
+            timed!(|P| growth::of(timers::fire::<P>)),
+        ),
+    ];
+    rows.map(|(name, cases)| Row::new(name, "x", cases)).into()
 }
 
 /// What is measured in bytes, as the allocator counts them.

@@ -1,4 +1,4 @@
-//! Measures the rows of the comparison that count processor time.
+//! Measures the rows of the comparison that count processor time, and how it grows.
 
 #![forbid(unsafe_code)]
 
@@ -6,5 +6,7 @@ use rondel_bench::measure::Options;
 use rondel_bench::rows;
 
 fn main() -> Result<(), String> {
-    Options::from_arguments()?.measure(&rows::time())
+    let options = Options::from_arguments()?;
+    options.measure(&rows::time())?;
+    options.measure(&rows::growth())
 }

@@ -49,18 +49,21 @@ pub fn set_and_cancel<P: Timers>(total: usize) -> Measured {
     })
 }
 
-/// Sets `total` timers, and then cancels them all.
+/// Sets `batch` timers and then cancels them, until there have been `total`.
 ///
 /// # Errors
 /// When the runtime cannot be made.
-pub fn set_all_and_cancel<P: Timers>(total: usize) -> Measured {
+pub fn set_all_and_cancel<P: Timers>(total: usize, batch: usize) -> Measured {
     P::run(move |_| async move {
-        let mut timers = Vec::with_capacity(total);
+        let mut timers = Vec::with_capacity(batch);
+        let mut delays = delays(HOUR);
         let watch = Stopwatch::start(Whose::Thread);
-        for delay in delays(HOUR).take(total) {
-            timers.push(begun::<P>(delay).await);
+        for _ in 0..total / batch {
+            for delay in delays.by_ref().take(batch) {
+                timers.push(begun::<P>(delay).await);
+            }
+            timers.clear();
         }
-        drop(timers);
         P::output(watch.per(total))
     })
 }

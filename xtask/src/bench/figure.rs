@@ -12,6 +12,9 @@ const FLOORS: &[&str] = &[
 /// Who is compared with the others; what else begins with this name is a way of using it.
 pub(crate) const SUBJECT: &str = "rondel";
 
+/// The unit of a figure that is a multiple of another one of the same peer: how its cost grows says nothing of who costs less.
+const MULTIPLE: &str = "x";
+
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Figure {
     pub(crate) row: String,
@@ -109,9 +112,12 @@ impl<'a> Row<'a> {
         best(false).or_else(|| best(true))
     }
 
-    /// rondel's figure as a multiple of the best; below 1 rondel is better.
+    /// rondel's figure as a multiple of the best, where such a comparison means something; below 1 rondel is better.
     pub(crate) fn ratio(&self) -> Option<f64> {
-        Some(self.figure(SUBJECT)? / self.best()?)
+        match self.unit {
+            MULTIPLE => None,
+            _ => Some(self.figure(SUBJECT)? / self.best()?),
+        }
     }
 }
 
@@ -156,6 +162,20 @@ mod tests {
         let figures = sample();
         let ratios: Vec<_> = Row::all(&figures).iter().map(Row::ratio).collect();
         assert_eq!(ratios, [Some(0.5), Some(2.0)]);
+    }
+
+    #[test]
+    fn growth_is_not_compared() {
+        let figures = ["rondel", "other"].map(|peer| {
+            let line = json!({ "row": "growth", "peer": peer, "unit": "x", "median": 1.5 });
+            Figure::parse(&line.to_string()).expect("it is a figure")
+        });
+        let rows = Row::all(&figures);
+        let cells = [("rondel", 1.5), ("other", 1.5)];
+        assert_eq!(
+            (rows[0].figures.as_slice(), rows[0].ratio()),
+            (&cells[..], None)
+        );
     }
 
     #[test]
