@@ -1,7 +1,7 @@
 //! The workspace's own commands: `cargo xtask ci` and its parts.
 //!
 //! Here the arguments are read, and here stands what each command consists of.
-//! Running and timing a command is the work of `steps`, the checks that no compiler makes are in `tidy`, showing the seed programs is in `demo`, comparing with CPython in `conformance`, with other runtimes in `bench`, counting instructions in `guard`, and which tests found no program to talk to in `peers`.
+//! Running and timing a command is the work of `steps`, compiling each crate by itself is in `alone`, the checks that no compiler makes are in `tidy`, showing the seed programs is in `demo`, comparing with CPython in `conformance`, with other runtimes in `bench`, counting instructions in `guard`, and which tests found no program to talk to in `peers`.
 
 #![forbid(unsafe_code)]
 #![expect(
@@ -9,6 +9,7 @@
     reason = "a command line tool speaks to its user"
 )]
 
+mod alone;
 mod bench;
 mod conformance;
 mod demo;
@@ -29,6 +30,7 @@ usage: cargo xtask <command>
   ci      all of the following, with `fmt --check`: what must pass before a commit
   fmt     formats the code; with --check only says what it would change
   lint    clippy on everything, warnings denied
+  alone   clippy on each crate by itself, with none of its features
   tidy    the checks that no compiler makes: layers, lints, links, unsafe code
   test    all tests and doctests
   doc     the documentation, warnings denied
@@ -52,6 +54,7 @@ enum Command {
     Fmt,
     FmtCheck,
     Lint,
+    Alone,
     Tidy,
     Test,
     Doc,
@@ -65,11 +68,12 @@ enum Command {
 impl Command {
     fn parse(arguments: &[&str]) -> Result<Command, String> {
         match arguments {
-            [] | ["help" | "--help" | "-h"] => Ok(Command::Help),
+            [] | ["help"] | [.., "--help" | "-h"] => Ok(Command::Help),
             ["ci"] => Ok(Command::Ci),
             ["fmt"] => Ok(Command::Fmt),
             ["fmt", "--check"] => Ok(Command::FmtCheck),
             ["lint"] => Ok(Command::Lint),
+            ["alone"] => Ok(Command::Alone),
             ["tidy"] => Ok(Command::Tidy),
             ["test"] => Ok(Command::Test),
             ["doc"] => Ok(Command::Doc),
@@ -91,6 +95,7 @@ impl Command {
                 let parts = [
                     Command::FmtCheck,
                     Command::Lint,
+                    Command::Alone,
                     Command::Tidy,
                     Command::Test,
                     Command::Doc,
@@ -130,6 +135,7 @@ impl Command {
                     &[],
                 )
             }),
+            Command::Alone => step("alone", alone::run),
             Command::Tidy => step("tidy", || tidy::run(workspace())),
             Command::Test => step("test", peers::test),
             Command::Doc => step("doc", || {
@@ -202,8 +208,10 @@ mod tests {
     }
 
     #[test]
-    fn no_argument_asks_for_help() {
-        assert_eq!(Command::parse(&[]), Ok(Command::Help));
+    fn help_is_what_is_asked_for_without_a_command_and_after_any() {
+        for arguments in [&[][..], &["--help"], &["bench", "--help"], &["ci", "-h"]] {
+            assert_eq!(Command::parse(arguments), Ok(Command::Help));
+        }
     }
 
     #[test]
