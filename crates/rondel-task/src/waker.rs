@@ -9,8 +9,12 @@
 //!   copies of either would lose wake-ups.
 //! - I3: A token that is stale, because its task is done or its loop has gone, wakes nobody, or at worst steps a task that
 //!   was not due: a spurious wake-up, which the contract of `Waker` allows.
+//! - I4: A thread remembers the entrance that it sent to last, and uses it while no loop has been closed since. Whoever
+//!   has a waker of a later loop of the same number got it after the count had been raised, and reads it so.
 
+use std::cell::Cell;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use rondel_sched::{Injector, Message, Token};
@@ -20,6 +24,21 @@ use crate::slab::{loop_of, sent};
 
 /// The entrance of every loop, by the loop's number.
 static LOOPS: RwLock<Vec<Option<Arc<Injector>>>> = RwLock::new(Vec::new());
+
+/// How many loops have been closed (I4).
+static CLOSED: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    /// The entrance that was last sent to from this thread (I4).
+    static LAST: Cell<Option<Known>> = const { Cell::new(None) };
+}
+
+/// The entrance of a loop, found when so many had been closed.
+struct Known {
+    id: u16,
+    closed: u64,
+    injector: Arc<Injector>,
+}
 
 /// Gives a loop a number, under which its tasks' wakers find it from any thread.
 ///
@@ -44,6 +63,7 @@ pub(crate) fn register(injector: Arc<Injector>) -> io::Result<u16> {
 pub(crate) fn unregister(id: u16) {
     let mut loops = LOOPS.write().unwrap_or_else(PoisonError::into_inner);
     let injector = loops.get_mut(usize::from(id)).and_then(Option::take);
+    CLOSED.fetch_add(1, Ordering::Relaxed);
     drop(loops);
     drop(injector);
 }
@@ -54,12 +74,34 @@ fn wake(token: Token) {
     if running::schedule(token) {
         return;
     }
-    // Held while it is sent, which runs no code but that of the layers below: counting the injector would be two more atomic
-    // operations.
+    let id = loop_of(token);
+    let last = LAST.try_with(Cell::take).ok().flatten();
+    let Some(known) = last.filter(|last| last.is_of(id)).or_else(|| find(id)) else {
+        return;
+    };
+    // A closed loop has nobody left to wake (I3).
+    let _ = known.injector.send(Message::Wake(sent(token)));
+    // While the thread's locals are torn down, every wake looks for itself.
+    let _ = LAST.try_with(|last| last.set(Some(known)));
+}
+
+/// Looks for a loop's entrance in the registry.
+#[cold]
+fn find(id: u16) -> Option<Known> {
     let loops = LOOPS.read().unwrap_or_else(PoisonError::into_inner);
-    if let Some(Some(injector)) = loops.get(usize::from(loop_of(token))) {
-        // A closed loop has nobody left to wake (I3).
-        let _ = injector.send(Message::Wake(sent(token)));
+    let injector = loops.get(usize::from(id))?.clone()?;
+    Some(Known {
+        id,
+        closed: CLOSED.load(Ordering::Relaxed),
+        injector,
+    })
+}
+
+impl Known {
+    /// Whether it still is the entrance of the loop with this number (I4).
+    #[inline]
+    fn is_of(&self, id: u16) -> bool {
+        self.id == id && self.closed == CLOSED.load(Ordering::Relaxed)
     }
 }
 
@@ -155,7 +197,10 @@ mod shared {
 mod tests {
     use super::*;
     use std::mem::ManuallyDrop;
+    use std::rc::Rc;
     use std::task::Waker;
+
+    use rondel_sched::{Scheduler, VirtualClock};
 
     const TOKEN: Token = Token::from_bits(0xfffe_0003_0000_0005);
 
@@ -181,5 +226,22 @@ mod tests {
     #[test]
     fn a_shared_waker_is_recognised() {
         check(shared::for_step, shared::token);
+    }
+
+    #[test]
+    fn a_loop_does_not_get_what_was_sent_to_the_one_before_it_nor_lose_its_own() {
+        for bits in 0..3 {
+            let scheduler = Scheduler::new(Rc::new(VirtualClock::new()));
+            let id = register(scheduler.injector()).unwrap();
+            for _ in 0..2 {
+                wake(Token::from_bits(u64::from(id) << 48 | bits));
+                assert!(scheduler.receive());
+                assert_eq!(scheduler.ready_len(), 1);
+                scheduler.run_ready(&());
+            }
+            unregister(id);
+            wake(Token::from_bits(u64::from(id) << 48 | bits));
+            assert!(!scheduler.receive());
+        }
     }
 }

@@ -22,14 +22,13 @@ use std::{
     time::Duration,
 };
 
-use crossbeam_channel::Receiver;
 use rondel_context::{Context, capture};
 
 use crate::{
     Ahead, Clock, ClosedError, Handle, Host, Injector, Message, Order, Runnable, Token,
     handle::HandleCell,
     host::{let_go, run},
-    injector::{Envelope, Rest},
+    injector::{Envelope, Receiver, Rest},
     order::Generator,
     ready::{Ready, ReadyQueue},
     timer_slab::Due,
@@ -47,12 +46,8 @@ pub struct Scheduler {
     ready: ReadyQueue,
     timers: Rc<RefCell<Timers>>,
     clock: Rc<dyn Clock>,
-    injector: Arc<Injector>,
-    /// None once closed: senders are refused from then on.
-    receiver: RefCell<Option<Receiver<Envelope>>>,
+    receiver: Receiver,
     closed: Cell<bool>,
-    /// What it does when nothing was sent.
-    rest: Cell<Rest>,
     /// None for first in, first out.
     generator: Cell<Option<Generator>>,
 }
@@ -69,15 +64,12 @@ impl Scheduler {
     /// `notify` runs on the sender's thread, with no lock of the scheduler's held; the sender may hold one of its own, so `notify` sends nothing itself.
     #[must_use]
     pub fn with_notify(clock: Rc<dyn Clock>, notify: Box<dyn Fn() + Send + Sync>) -> Self {
-        let (injector, receiver) = Injector::new(notify);
         Self {
             ready: ReadyQueue::new(),
             timers: Rc::new(RefCell::new(Timers::new())),
             clock,
-            injector: Arc::new(injector),
-            receiver: RefCell::new(Some(receiver)),
+            receiver: Receiver::new(notify),
             closed: Cell::new(false),
-            rest: Cell::new(Rest::Quiet),
             generator: Cell::new(None),
         }
     }
@@ -177,22 +169,20 @@ impl Scheduler {
     /// When nothing was sent this costs one load.
     #[inline]
     pub fn receive(&self) -> bool {
-        self.injector.pending() && self.receive_pending()
+        self.receiver.is_pending() && self.receive_pending()
     }
 
     /// Spares senders the notification: whoever steps the scheduler promises to [`receive`](Self::receive) again and again, until
     /// [`may_sleep`](Self::may_sleep).
     pub fn stay_awake(&self) {
-        self.rest.set(Rest::Awake);
         // What is pending is received soon.
-        self.injector.rest(Rest::Awake);
+        self.receiver.rest(Rest::Awake);
     }
 
     /// Has senders notify again; false if something was sent meanwhile, and has to be received before whoever steps the scheduler sleeps.
     #[must_use]
     pub fn may_sleep(&self) -> bool {
-        self.rest.set(Rest::Quiet);
-        self.injector.rest(Rest::Quiet)
+        self.receiver.rest(Rest::Quiet)
     }
 
     /// Runs exactly what is ready now, each callback in its context, and returns how many callbacks and tokens that was, cancelled ones included.
@@ -243,7 +233,7 @@ impl Scheduler {
     /// Returns the entrance for other threads.
     #[must_use]
     pub fn injector(&self) -> Arc<Injector> {
-        Arc::clone(&self.injector)
+        Arc::clone(self.receiver.injector())
     }
 
     /// Closes the scheduler: drops whatever is queued, set or sent, and refuses everything from now on.
@@ -275,9 +265,8 @@ impl Scheduler {
                 dropped = dropped.and(drop_caught(timer));
             }
         }
-        // The channel drops what came meanwhile, without a lock, and refuses what comes later.
-        let receiver = self.receiver.borrow_mut().take();
-        drop(receiver);
+        // What comes later is refused; what came meanwhile is dropped behind the lock.
+        drop(self.receiver.close());
         dropped.unwrap_or_else(|payload| resume_unwind(payload));
     }
 
@@ -335,23 +324,15 @@ impl Scheduler {
     }
 
     fn receive_pending(&self) -> bool {
-        self.injector.answer(self.rest.get());
-        let receiver = self.receiver.borrow();
-        let Some(receiver) = receiver.as_ref() else {
-            return false;
-        };
-        let sent = receiver.len();
-        for envelope in receiver.try_iter().take(sent) {
-            let Envelope { message, location } = envelope;
-            match message {
+        self.receiver
+            .receive(|Envelope { message, location }| match message {
                 Message::Wake(token) => self.ready.wake(token),
                 Message::Call(callback) => {
                     self.ready
                         .call(HandleCell::allocate(callback, None, location));
                 }
-            }
-        }
-        sent > 0
+            });
+        true
     }
 }
 
