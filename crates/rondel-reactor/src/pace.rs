@@ -32,8 +32,8 @@ pub(crate) struct Pace<C = MonotonicClock> {
     clock: C,
     /// How many callbacks there are between two readings of the clock.
     interval: Cell<u32>,
-    /// How many callbacks are left until the next reading.
-    left: Cell<u32>,
+    /// How many callbacks will have run at the next reading.
+    next: Cell<u64>,
     /// When the clock was last read; none when the loop has waited since, and the time before says nothing.
     read: Cell<Option<Duration>>,
     /// When the descriptors were last looked at.
@@ -52,17 +52,17 @@ impl<C: Clock> Pace<C> {
         Self {
             clock,
             interval: Cell::new(MAX_INTERVAL),
-            left: Cell::new(MAX_INTERVAL),
+            next: Cell::new(u64::from(MAX_INTERVAL)),
             read: Cell::new(None),
             looked: Cell::new(Duration::ZERO),
             hurried: Cell::new(false),
         }
     }
 
-    /// Notes that the loop has just looked at its descriptors, and may have waited for them.
+    /// Notes that the loop, having run `callbacks` in its life, has just looked at its descriptors, and may have waited for them.
     #[inline]
-    pub(crate) fn looked(&self) {
-        self.left.set(self.interval.get());
+    pub(crate) fn looked(&self, callbacks: u64) {
+        self.plan_reading(callbacks);
         self.read.set(None);
         self.hurried.set(false);
     }
@@ -72,20 +72,13 @@ impl<C: Clock> Pace<C> {
         self.hurried.set(true);
     }
 
-    /// Notes that an iteration has run `callbacks`.
+    /// Says whether it is time for a look, for a loop that has run `callbacks` in its life.
     #[inline]
-    pub(crate) fn ran(&self, callbacks: usize) {
-        let callbacks = u32::try_from(callbacks).unwrap_or(u32::MAX);
-        self.left.set(self.left.get().saturating_sub(callbacks));
+    pub(crate) fn look_is_due(&self, callbacks: u64) -> bool {
+        self.hurried.get() || (callbacks >= self.next.get() && self.read_clock(callbacks))
     }
 
-    /// Says whether it is time for a look.
-    #[inline]
-    pub(crate) fn look_is_due(&self) -> bool {
-        self.hurried.get() || (self.left.get() == 0 && self.read_clock())
-    }
-
-    fn read_clock(&self) -> bool {
+    fn read_clock(&self, callbacks: u64) -> bool {
         let now = self.clock.time();
         match self.read.replace(Some(now)) {
             None => self.looked.set(now),
@@ -93,8 +86,12 @@ impl<C: Clock> Pace<C> {
                 .interval
                 .set(adapted(self.interval.get(), now.saturating_sub(before))),
         }
-        self.left.set(self.interval.get());
+        self.plan_reading(callbacks);
         now.saturating_sub(self.looked.get()) >= SLICE
+    }
+
+    fn plan_reading(&self, callbacks: u64) {
+        self.next.set(callbacks + u64::from(self.interval.get()));
     }
 }
 
@@ -117,14 +114,13 @@ mod tests {
         let clock = VirtualClock::new();
         let pace = Pace::with_clock(clock.clone());
         let (mut looks, mut last, mut callbacks) = (Vec::new(), Duration::ZERO, 0);
-        for _ in 0..iterations {
-            if pace.look_is_due() {
+        for ran in 0..iterations {
+            if pace.look_is_due(u64::from(ran)) {
                 looks.push((clock.time() - last, callbacks));
                 (last, callbacks) = (clock.time(), 0);
-                pace.looked();
+                pace.looked(u64::from(ran));
             }
             clock.advance(length);
-            pace.ran(1);
             callbacks += 1;
         }
         looks
@@ -170,10 +166,9 @@ mod tests {
         let clock = VirtualClock::new();
         let pace = Pace::with_clock(clock.clone());
         clock.advance(Duration::from_secs(1));
-        pace.looked();
-        pace.ran(1_000);
+        pace.looked(0);
         assert!(
-            !pace.look_is_due(),
+            !pace.look_is_due(1_000),
             "the first reading after a wait is where measuring starts"
         );
         assert_eq!(pace.interval.get(), MAX_INTERVAL);

@@ -228,15 +228,30 @@ impl<F> HandleCell<F> {
     where
         F: FnOnce() + 'static,
     {
-        Shared::new_with(|| {
-            let cell = Self {
-                callback: Cell::new(Some(callback)),
-                context: Cell::new(context),
-                cancelled: Cell::new(false),
-                location,
-            };
-            ((), cell)
-        })
+        Shared::new_with(|| ((), Self::new(callback, context, location)))
+    }
+
+    /// As [`allocate`](Self::allocate), for the queue and for a handle.
+    #[inline]
+    pub(crate) fn allocate_two(
+        callback: F,
+        context: Option<Context>,
+        location: &'static Location<'static>,
+    ) -> (Callback, Callback)
+    where
+        F: FnOnce() + 'static,
+    {
+        Shared::two_with(|| ((), Self::new(callback, context, location)))
+    }
+
+    #[inline]
+    fn new(callback: F, context: Option<Context>, location: &'static Location<'static>) -> Self {
+        Self {
+            callback: Cell::new(Some(callback)),
+            context: Cell::new(context),
+            cancelled: Cell::new(false),
+            location,
+        }
     }
 
     /// Another handle to the context, where there is one.
@@ -251,11 +266,13 @@ impl<F> HandleCell<F> {
 impl<F: FnOnce() + 'static> Runnable for HandleCell<F> {
     #[inline]
     fn run(&self) {
-        let Some(callback) = self.callback.take() else {
-            return;
-        };
         let mut context = self.context();
-        run_in(&mut context, callback);
+        // It is taken out where it is called, because every place on its way costs a copy.
+        run_in(&mut context, || {
+            if let Some(callback) = self.callback.take() {
+                callback();
+            }
+        });
         if context.is_some() {
             self.context.set(context);
         }

@@ -9,10 +9,16 @@
 //! # Invariants
 //!
 //! - R1. A borrow lasts for one operation and no user code runs in it: what is taken out is dropped or run by the caller.
-//! - R2. The places from `first`, `len` of them, are taken, and the others are `Free`.
+//! - R2. What is in the queue is numbered from `first` to `end`, in order, for as long as it stands there; number n stands at place n modulo the number of
+//!   places. The other places are `Free`.
 //! - R3. There are as many callbacks of layers above as places that say `Run`, in the same order.
 
-use std::{cell::RefCell, collections::VecDeque, mem, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    mem,
+    rc::Rc,
+};
 
 use crate::{Runnable, Token, handle::Callback, order::Generator};
 
@@ -30,16 +36,13 @@ pub(crate) enum Ready {
 
 /// A queue that is pushed to and popped from through `&self`.
 pub(crate) struct ReadyQueue {
-    ring: RefCell<Ring>,
+    /// Always a power of two of them.
+    places: RefCell<Vec<Place>>,
+    /// These count on and on, and wrap around in the end (R2).
+    first: Cell<usize>,
+    end: Cell<usize>,
     /// The callbacks of layers above: their pointers are wider than a place (R3).
     runs: RefCell<VecDeque<Rc<dyn Runnable>>>,
-}
-
-struct Ring {
-    /// Always a power of two of them.
-    places: Vec<Place>,
-    first: usize,
-    len: usize,
 }
 
 /// A place in the ring: two words.
@@ -55,11 +58,9 @@ enum Place {
 impl ReadyQueue {
     pub(crate) fn new() -> Self {
         Self {
-            ring: RefCell::new(Ring {
-                places: vec![Place::Free],
-                first: 0,
-                len: 0,
-            }),
+            places: RefCell::new(vec![Place::Free]),
+            first: Cell::new(0),
+            end: Cell::new(0),
             runs: RefCell::default(),
         }
     }
@@ -67,42 +68,59 @@ impl ReadyQueue {
     /// Adds a callback of this crate.
     #[inline]
     pub(crate) fn call(&self, callback: Callback) {
-        self.ring.borrow_mut().push(Place::Call(callback));
+        self.push(Place::Call(callback));
     }
 
     /// Adds a callback of a layer above.
     #[inline]
     pub(crate) fn run(&self, callback: Rc<dyn Runnable>) {
         self.runs.borrow_mut().push_back(callback);
-        self.ring.borrow_mut().push(Place::Run);
+        self.push(Place::Run);
     }
 
     /// Adds a token.
     #[inline]
     pub(crate) fn wake(&self, token: Token) {
-        self.ring.borrow_mut().push(Place::Wake(token));
+        self.push(Place::Wake(token));
+    }
+
+    /// The number that what is added next will get.
+    #[inline]
+    pub(crate) fn end(&self) -> usize {
+        self.end.get()
+    }
+
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.end.get().wrapping_sub(self.first.get())
     }
 
     /// Adds a timer.
     #[inline]
     pub(crate) fn timer(&self, place: u32) {
-        self.ring.borrow_mut().push(Place::Timer(place));
+        self.push(Place::Timer(place));
     }
 
     /// The token whose turn comes when so many others have had theirs, if it is one's.
     #[inline]
     pub(crate) fn token_behind(&self, turns: usize) -> Option<Token> {
-        let ring = self.ring.borrow();
-        match ring.places[ring.index(turns)] {
-            Place::Wake(token) if turns < ring.len => Some(token),
+        let places = self.places.borrow();
+        let number = self.first.get().wrapping_add(turns);
+        match places[number & (places.len() - 1)] {
+            Place::Wake(token) if turns < self.len() => Some(token),
             _ => None,
         }
     }
 
     #[inline]
     pub(crate) fn pop(&self) -> Option<Ready> {
-        let place = self.ring.borrow_mut().pop();
-        match place {
+        self.pop_before(self.end())
+    }
+
+    /// Takes out the first if its number comes before `end`, which was one of the queue's.
+    #[inline]
+    pub(crate) fn pop_before(&self, end: usize) -> Option<Ready> {
+        match self.pop_place(end) {
             Place::Free => None,
             Place::Call(callback) => Some(Ready::Call(callback)),
             Place::Wake(token) => Some(Ready::Wake(token)),
@@ -111,16 +129,13 @@ impl ReadyQueue {
         }
     }
 
-    #[inline]
-    pub(crate) fn len(&self) -> usize {
-        self.ring.borrow().len
-    }
-
     /// Brings what is in the queue into an order that `generator` decides; callbacks keep theirs among themselves.
     #[cold]
     pub(crate) fn shuffle(&self, generator: &mut Generator) {
-        let mut ring = self.ring.borrow_mut();
-        let all = (0..ring.len).map(|_| ring.pop()).collect::<Vec<_>>();
+        let end = self.end();
+        let all = (0..self.len())
+            .map(|_| self.pop_place(end))
+            .collect::<Vec<_>>();
         let (mut tokens, callbacks): (Vec<_>, Vec<_>) = all
             .into_iter()
             .partition(|place| matches!(place, Place::Wake(_)));
@@ -128,52 +143,49 @@ impl ReadyQueue {
         while tokens.len() + callbacks.len() > 0 {
             let next = generator.below(tokens.len() + callbacks.len());
             if next < tokens.len() {
-                ring.push(tokens.swap_remove(next));
+                self.push(tokens.swap_remove(next));
             } else if let Some(callback) = callbacks.next() {
-                ring.push(callback);
+                self.push(callback);
             }
         }
     }
-}
-
-impl Ring {
-    #[inline]
-    fn index(&self, place: usize) -> usize {
-        (self.first + place) & (self.places.len() - 1)
-    }
 
     #[inline]
-    fn push(&mut self, place: Place) {
-        if self.len == self.places.len() {
-            self.grow();
+    fn push(&self, place: Place) {
+        let mut places = self.places.borrow_mut();
+        if self.len() == places.len() {
+            self.grow(&mut places);
         }
-        let end = self.index(self.len);
+        let end = self.end.get();
+        let index = end & (places.len() - 1);
         // What was there is `Free` (R2) and need not be dropped.
-        mem::forget(mem::replace(&mut self.places[end], place));
-        self.len += 1;
+        mem::forget(mem::replace(&mut places[index], place));
+        self.end.set(end.wrapping_add(1));
     }
 
-    /// Takes out the first; `Free` when there is none.
+    /// Takes out the first; `Free` when there is none before the number `end`.
     #[inline]
-    fn pop(&mut self) -> Place {
-        if self.len == 0 {
+    fn pop_place(&self, end: usize) -> Place {
+        let first = self.first.get();
+        // What lies between has been taken out where the first lies behind the end.
+        if end.wrapping_sub(first).cast_signed() <= 0 {
             return Place::Free;
         }
-        let first = self.first;
-        self.first = self.index(1);
-        self.len -= 1;
-        mem::replace(&mut self.places[first], Place::Free)
+        let mut places = self.places.borrow_mut();
+        let index = first & (places.len() - 1);
+        self.first.set(first.wrapping_add(1));
+        mem::replace(&mut places[index], Place::Free)
     }
 
-    /// Doubles the ring, which is full.
+    /// Doubles the ring, which is full; what stands in it keeps its numbers.
     #[cold]
     #[inline(never)]
-    fn grow(&mut self) {
-        // In order, so that the new places lie behind the last.
-        self.places.rotate_left(self.first);
-        self.first = 0;
-        self.places
-            .resize_with(2 * self.places.len().max(16), || Place::Free);
+    fn grow(&self, places: &mut Vec<Place>) {
+        let (first, len) = (self.first.get(), places.len());
+        let wider = 2 * len.max(8);
+        places.rotate_left(first & (len - 1));
+        places.resize_with(wider, || Place::Free);
+        places.rotate_right(first & (wider - 1));
     }
 }
 
@@ -203,6 +215,31 @@ mod tests {
             }
             assert_eq!(queue.len() as u64, pushed - popped);
         }
+    }
+
+    #[test]
+    fn numbers_last_while_the_ring_grows_and_wrap_around() {
+        let queue = ReadyQueue::new();
+        let start = usize::MAX - 20;
+        queue.first.set(start);
+        queue.end.set(start);
+        let mut popped = 0;
+        for pushed in 1..=40 {
+            queue.wake(Token::from_bits(pushed));
+            if pushed == 30 {
+                let end = queue.end();
+                // The last one is pushed by what runs, as it were, and is not before the end.
+                queue.wake(Token::from_bits(0));
+                while let Some(next) = queue.pop_before(end) {
+                    popped += 1;
+                    assert!(matches!(next, Ready::Wake(token) if token.to_bits() == popped));
+                }
+                assert_eq!((popped, queue.len()), (30, 1));
+                assert!(queue.pop().is_some());
+                assert!(queue.pop_before(end).is_none(), "it has been passed");
+            }
+        }
+        assert_eq!(queue.len(), 10);
     }
 
     #[test]

@@ -5,7 +5,7 @@ mod common;
 use std::{cell::Cell, rc::Rc, time::Duration};
 
 use common::{Log, World};
-use rondel_sched::{Clock, ClosedError, Scheduler, Token};
+use rondel_sched::{Clock, ClosedError, Scheduler, Token, VirtualClock};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -124,6 +124,26 @@ fn a_callback_cancels_those_behind_it() -> Result<(), ClosedError> {
     world.turn();
     world.saw("last");
     assert!(soon.cancelled() && timer.cancelled());
+    Ok(())
+}
+
+#[test]
+fn a_callback_may_run_the_rest_itself() -> Result<(), ClosedError> {
+    let scheduler = Rc::new(Scheduler::new(Rc::new(VirtualClock::new())));
+    let ran = Rc::new(Cell::new(0));
+    let count = |by: usize| {
+        let ran = ran.clone();
+        move || ran.set(ran.get() + by)
+    };
+    let (rest, added) = (scheduler.clone(), count(100));
+    scheduler.call_soon(move || {
+        let added = rest.call_soon(added);
+        assert!(added.is_ok() && rest.run_ready(&()) == 3);
+    })?;
+    scheduler.call_soon(count(1))?;
+    scheduler.call_soon(count(10))?;
+    assert_eq!(scheduler.run_ready(&()), 1);
+    assert_eq!((ran.get(), scheduler.ready_len()), (111, 0));
     Ok(())
 }
 

@@ -22,6 +22,7 @@ use std::alloc::Layout;
 use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::process::abort;
 use std::ptr::NonNull;
 
@@ -155,9 +156,25 @@ impl<H: 'static, T: ?Sized + 'static> Shared<H, T> {
     where
         T: View<B>,
     {
+        // Leaked if there is no block: to be dropped then, what it has caught would have to be put into memory beforehand.
+        let make = ManuallyDrop::new(make);
         let block = NewBlock::<H, T, B>::take();
-        let (head, body) = make();
-        Self::of(block.fill(head, body))
+        let (head, body) = ManuallyDrop::into_inner(make)();
+        Self::of(block.fill(head, body, 1))
+    }
+
+    /// As [`new_with`](Self::new_with), and gives two pointers to the object, which costs no more than one.
+    #[inline]
+    pub fn two_with<B: 'static>(make: impl FnOnce() -> (H, B)) -> (Self, Self)
+    where
+        T: View<B>,
+    {
+        // Leaked if there is no block: to be dropped then, what it has caught would have to be put into memory beforehand.
+        let make = ManuallyDrop::new(make);
+        let block = NewBlock::<H, T, B>::take();
+        let (head, body) = ManuallyDrop::into_inner(make)();
+        let front = block.fill(head, body, 2);
+        (Self::of(front), Self::of(front))
     }
 
     /// Takes over one count.
@@ -233,12 +250,12 @@ impl<H: 'static, T: ?Sized + View<B>, B: 'static> NewBlock<H, T, B> {
     }
 
     #[inline(always)]
-    fn fill(self, head: H, body: B) -> NonNull<Front<H, T>> {
+    fn fill(self, head: H, body: B, strong: u32) -> NonNull<Front<H, T>> {
         let block = self.0;
         std::mem::forget(self);
         let front = Front {
             counts: Counts {
-                strong: Cell::new(1),
+                strong: Cell::new(strong),
                 weak: Cell::new(1),
             },
             functions: Block::<H, T, B>::FUNCTIONS,

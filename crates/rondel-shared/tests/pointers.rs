@@ -158,6 +158,19 @@ fn a_maker_that_panics_or_makes_others_spoils_no_block() {
 }
 
 #[test]
+fn two_pointers_of_one_making_are_to_one_object() {
+    let dropped = Rc::new(());
+    let body = dropped.clone();
+    let (one, other) = Shared::<u8, Plain<Rc<()>>>::two_with(|| (1, Plain(body)));
+    assert!(one.ptr_eq(&other));
+    assert_eq!(one.count(), 2);
+    drop(one);
+    assert_eq!((other.count(), Rc::strong_count(&dropped)), (1, 2));
+    drop(other);
+    assert_eq!(Rc::strong_count(&dropped), 1);
+}
+
+#[test]
 fn a_view_may_panic_or_show_something_else() {
     struct Body(Cell<u32>);
     struct Shown(u32);

@@ -64,6 +64,12 @@ impl Inspection {
         self.callbacks.set(self.callbacks.get() + callbacks as u64);
     }
 
+    /// How many callbacks the loop has run in whole iterations.
+    #[inline]
+    pub(crate) fn callbacks(&self) -> u64 {
+        self.callbacks.get()
+    }
+
     /// Looks again whether somebody watches (D1).
     fn update_watched(&self) {
         self.watched

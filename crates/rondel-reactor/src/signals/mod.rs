@@ -57,6 +57,8 @@ pub(crate) struct Signals {
     last_watch: Cell<u64>,
     /// Made by whoever needs it first.
     doorbell: RefCell<Option<Rc<Doorbell>>>,
+    /// Whether it is there, for the iteration to know at a glance.
+    has_doorbell: Cell<bool>,
     /// Made by the first run that can be interrupted.
     interrupt: RefCell<Option<Rc<Interrupt>>>,
 }
@@ -93,7 +95,7 @@ impl Signals {
     /// Says whether the loop watches a descriptor for the signals' sake.
     #[inline]
     pub(crate) fn has_doorbell(&self) -> bool {
-        self.doorbell.borrow().is_some()
+        self.has_doorbell.get()
     }
 
     /// Has the callbacks called whose signals have arrived: it schedules what will schedule them.
@@ -188,6 +190,7 @@ impl Signals {
     pub(crate) fn close(&self) {
         let handled = self.handled.take();
         let own = (self.doorbell.take(), self.interrupt.take());
+        self.has_doorbell.set(false);
         for (_, callback) in handled.into_values().flat_map(|handled| handled.callbacks) {
             callback.remove();
         }
@@ -380,6 +383,7 @@ impl EventLoop {
         // In no context, because it would be kept until the loop closes.
         run_in(&mut None, watch)?;
         self.signals().doorbell.replace(Some(Rc::clone(&doorbell)));
+        self.signals().has_doorbell.set(true);
         Ok(doorbell)
     }
 }

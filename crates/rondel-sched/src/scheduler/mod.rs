@@ -194,22 +194,22 @@ impl Scheduler {
             self.ready.shuffle(&mut generator);
             self.generator.set(Some(generator));
         }
-        let ready = self.ready_len();
+        let end = self.ready.end();
+        let many = self.ready_len() > MANY;
         let mut ran = 0;
-        for _ in 0..ready {
-            if ready > MANY {
+        // A callback may run the rest itself, or close the scheduler.
+        while let Some(next) = self.ready.pop_before(end) {
+            if many {
                 self.look_ahead(host);
             }
-            match self.ready.pop() {
-                Some(Ready::Call(callback)) => run(callback.body(), host),
-                Some(Ready::Run(callback)) => {
+            match next {
+                Ready::Call(callback) => run(callback.body(), host),
+                Ready::Run(callback) => {
                     run(&*callback, host);
                     let_go(callback, host);
                 }
-                Some(Ready::Wake(token)) => host.wake(token),
-                Some(Ready::Timer(place)) => self.run_timer(place, host),
-                // A callback ran the rest itself, or closed the scheduler.
-                None => break,
+                Ready::Wake(token) => host.wake(token),
+                Ready::Timer(place) => self.run_timer(place, host),
             }
             ran += 1;
         }
@@ -294,10 +294,12 @@ impl Scheduler {
         context: Option<Context>,
         location: &'static Location<'static>,
     ) -> Result<Handle, ClosedError> {
-        self.refuse_when_closed()?;
-        let callback = HandleCell::allocate(callback, context, location);
-        self.ready.call(callback.clone());
-        Ok(Handle::new(callback))
+        if self.is_closed() {
+            return refuse(callback);
+        }
+        let (callback, handle) = HandleCell::allocate_two(callback, context, location);
+        self.ready.call(callback);
+        Ok(Handle::new(handle))
     }
 
     #[inline]
@@ -339,6 +341,14 @@ impl Scheduler {
 /// Drops something of the user's; gives the panic of its destructor.
 fn drop_caught<T>(dropped: T) -> thread::Result<()> {
     catch_unwind(AssertUnwindSafe(|| drop(dropped)))
+}
+
+/// Drops a callback that comes too late; out of line, so that others may stay in registers.
+#[cold]
+#[inline(never)]
+fn refuse<F>(callback: F) -> Result<Handle, ClosedError> {
+    drop(callback);
+    Err(ClosedError)
 }
 
 impl fmt::Debug for Scheduler {
