@@ -6,23 +6,18 @@
 //! # The protocol
 //!
 //! ```text
-//!              send: notify
-//!     empty ------------------> pending         the mailbox of a receiver that is Quiet
-//!       |  ^                     |  |
-//!       |  +---------------------+  |
-//!       |         receive           |
-//!       |                           | stay_awake
-//!       | stay_awake, may_sleep     |
-//!       |       send                v
-//!     empty ------------------> pending         of one that is Awake
-//!          ^                     |
-//!          +---------------------+
-//!                 receive
+//!           send: notify                           send
+//!   Quiet, empty --> Quiet, pending      Awake, empty --> Awake, pending
+//!        ^                |                   ^                |
+//!        +----------------+                   +----------------+
+//!             receive                              receive
+//!
+//!   stay_awake: from Quiet to Awake      may_sleep: from Awake to Quiet; false if something is pending
 //! ```
 //!
 //! - A sender that finds the mailbox empty marks it as pending, and notifies a receiver that is `Quiet`.
-//! - A receiver that looks at the mark again and again is `Awake`, and nobody has to notify it. It becomes `Quiet` before it sleeps; if something is pending
-//!   then, it must not sleep.
+//! - A receiver that looks at the mark again and again is `Awake`, and nobody has to notify it. It becomes `Quiet` before it sleeps; what is pending then it
+//!   has to receive first.
 //!
 //! Mailbox and mark are changed under one lock, which is held for a push or a swap. A receiver takes all that is there at once, so in the time that it takes to
 //! run what it got, senders have the lock to themselves; a queue without a lock makes a sender take turns with the receiver at every message.
