@@ -96,7 +96,7 @@ impl Clone for LoopHandle {
 
 impl Drop for LoopHandle {
     fn drop(&mut self) {
-        // Release: what this handle sent is in the channel before the loop sees the last handle gone.
+        // Release: what this handle sent is in the mailbox before the loop sees the last handle gone.
         if self.0.handles.fetch_sub(1, Ordering::Release) == 1 {
             self.0.notify_virtual();
         }

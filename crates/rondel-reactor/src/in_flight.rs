@@ -49,7 +49,7 @@ impl InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         let entrance = self.0.entrance();
-        // Release: what was sent before is in the channel when the loop sees that nothing is in flight.
+        // Release: what was sent before is in the mailbox when the loop sees that nothing is in flight.
         if entrance.in_flight().fetch_sub(1, Ordering::Release) == 1 {
             entrance.notify_virtual();
         }

@@ -8,9 +8,9 @@
 //!
 //! ```text
 //!   call_soon ────────────────────────────┐
-//!   call_later, call_at ──> timers ───────┤ fire_timers
-//!   set_alarm ──────────────> timers ─────┤ fire_timers
-//!   Injector::send ──> channel ───────────┤ receive
+//!   call_later, call_at ─┬─> timers ──────┤ fire_timers
+//!   set_alarm ───────────┘                │
+//!   Injector::send ──> mailbox ───────────┤ receive
 //!   wake(token) ──────────────────────────┤
 //!                                         v
 //!                                    ready queue ──> run_ready: the only place that calls callbacks
