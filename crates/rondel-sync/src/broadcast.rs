@@ -18,7 +18,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
-use rondel_task::{Awaiter, Future, Result, ValueError};
+use rondel_task::{Result, ValueError, Woken};
 
 use crate::channel::{ChannelClosed, SendError, TryRecvError};
 use crate::loop_bound::LoopBound;
@@ -208,7 +208,7 @@ impl<T: Clone> Receiver<T> {
     ) -> Poll<Result<T>> {
         loop {
             if let Some(waiting) = &mut self.waiting {
-                let woken = ready!(Pin::new(&mut waiting.awaiter).poll(cx));
+                let woken = ready!(Pin::new(&mut waiting.woken).poll(cx));
                 let waiting = self.waiting.take();
                 drop(waiting);
                 woken?;
@@ -309,25 +309,24 @@ impl<T> fmt::Debug for Shared<T> {
 /// A wait for a value; dropped, it leaves the list.
 struct Waiting<T: 'static> {
     shared: Rc<Shared<T>>,
-    woken: Future<()>,
-    awaiter: Awaiter<()>,
+    woken: Woken,
 }
 
 impl<T> Waiting<T> {
     fn begin(shared: &Rc<Shared<T>>, at: &'static Location<'static>) -> Result<Self> {
-        let woken: Future<()> = shared.bound.create_future(shared)?;
-        shared.waiters.push(woken.clone());
+        let waiter = shared.bound.create_waiter(shared)?;
+        shared.waiters.push(waiter.clone());
         Ok(Self {
             shared: shared.clone(),
-            awaiter: woken.clone().await_at(at),
-            woken,
+            woken: waiter.woken_at(at),
         })
     }
 }
 
 impl<T> Drop for Waiting<T> {
     fn drop(&mut self) {
-        self.shared.waiters.remove(&self.woken);
+        let woken = &self.woken;
+        self.shared.waiters.remove(|waiter| woken.is_for(waiter));
     }
 }
 

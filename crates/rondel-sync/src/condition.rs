@@ -135,15 +135,13 @@ impl Condition {
             let Some(hold) = lock.holder() else {
                 return Err(RuntimeError::new("cannot wait on un-acquired lock").into());
             };
-            let future = condition.shared.bound.create_future(&condition)?;
+            let waiter = condition.shared.bound.create_waiter(&condition)?;
             lock.unlock();
             let mut notified = Notified {
                 condition: &condition,
                 pass_on: true,
             };
-            let enlisted = condition.shared.waiters.enlist(future);
-            let woken = enlisted.woken(at).await;
-            drop(enlisted);
+            let woken = condition.shared.waiters.enlist(waiter, at).await;
             hold_again(lock, hold, woken, at).await?;
             notified.pass_on = false;
             Ok(())

@@ -97,9 +97,8 @@ impl Event {
             if event.is_set() {
                 return Ok(());
             }
-            let future = event.shared.bound.create_future(&event)?;
-            let enlisted = event.shared.waiters.enlist(future);
-            enlisted.woken(at).await
+            let waiter = event.shared.bound.create_waiter(&event)?;
+            event.shared.waiters.enlist(waiter, at).await
         }
     }
 

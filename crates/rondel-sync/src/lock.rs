@@ -16,7 +16,7 @@ use std::rc::Rc;
 use rondel_task::{Result, RuntimeError};
 
 use crate::loop_bound::LoopBound;
-use crate::waiters::{Waiters, wake};
+use crate::waiters::Waiters;
 
 /// A lock that one task holds at a time: a handle, of which clones are the same lock.
 ///
@@ -156,10 +156,9 @@ impl Lock {
             holder.set(Some(hold));
             return Ok(());
         }
-        let future = bound.create_future(self)?;
+        let waiter = bound.create_waiter(self)?;
         let _pass_on = PassOn(self);
-        let enlisted = waiters.enlist(future);
-        enlisted.woken(at).await?;
+        waiters.enlist(waiter, at).await?;
         holder.set(Some(hold));
         Ok(())
     }
@@ -173,7 +172,7 @@ impl Lock {
     /// Wakes the first task in the list; one that is done already is about to run.
     fn wake_first(&self) {
         if let Some(first) = self.shared.waiters.first() {
-            wake(&first);
+            first.wake();
         }
     }
 }

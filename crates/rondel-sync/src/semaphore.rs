@@ -14,10 +14,10 @@ use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
 
-use rondel_task::{Future, Result, ValueError};
+use rondel_task::{Result, ValueError, Waiter};
 
 use crate::loop_bound::LoopBound;
-use crate::waiters::{Waiters, is_woken, wake};
+use crate::waiters::Waiters;
 
 /// A counter of units that tasks take and give back: a handle, of which clones are the same semaphore.
 ///
@@ -145,14 +145,13 @@ impl Semaphore {
             value.set(value.get() - 1);
             return Ok(());
         }
-        let future = self.shared.bound_to.create_future(self)?;
+        let waiter = self.shared.bound_to.create_waiter(self)?;
         let mut unit = PassOn {
             semaphore: self,
-            future: future.clone(),
+            waiter: waiter.clone(),
             taken: false,
         };
-        let enlisted = self.shared.waiters.enlist(future);
-        enlisted.woken(at).await?;
+        self.shared.waiters.enlist(waiter, at).await?;
         unit.taken = true;
         Ok(())
     }
@@ -172,7 +171,7 @@ impl Semaphore {
         };
         let value = &self.shared.value;
         value.set(value.get() - 1);
-        wake(&next);
+        next.wake();
         true
     }
 
@@ -225,14 +224,14 @@ impl BoundedSemaphore {
 /// A task that waited leaves the list, with its unit or without (I1).
 struct PassOn<'a> {
     semaphore: &'a Semaphore,
-    future: Future<()>,
+    waiter: Waiter,
     taken: bool,
 }
 
 impl Drop for PassOn<'_> {
     fn drop(&mut self) {
         let value = &self.semaphore.shared.value;
-        if !self.taken && is_woken(&self.future) {
+        if !self.taken && self.waiter.is_woken() {
             value.set(value.get().saturating_add(1));
         }
         while value.get() > 0 && self.semaphore.wake_next() {}

@@ -1,9 +1,9 @@
-//! `Waiters`: the futures of the tasks that wait for a primitive, in the order of their arrival.
+//! `Waiters`: the tasks that wait for a primitive, in the order of their arrival.
 //!
 //! Who is woken when, and what a task does when it has been woken or cancelled, is the primitive's business.
 //!
 //! # Invariants
-//! - I1: No borrow of the list is held while a future is completed or dropped: either may run wakers of other executors.
+//! - I1: No borrow of the list is held while a waiter is woken or dropped: either may run wakers of other executors.
 //!
 //! # asyncio
 //! The `_waiters`, `_getters` and `_putters` of its primitives.
@@ -11,98 +11,111 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
+use std::future::Future;
 use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
-use rondel_task::{Awaiter, Future};
+use rondel_task::{Result, Waiter, Woken};
 
-pub(crate) struct Waiters<W = Future<()>> {
-    futures: RefCell<VecDeque<W>>,
+/// The line of those who wait, each of which is a `W`.
+pub(crate) struct Waiters<W = Waiter> {
+    line: RefCell<VecDeque<W>>,
 }
 
-/// What stands in the list: a future that a task waits for, with what else there is of it.
-pub(crate) trait Waiter {
-    /// What the future brings.
-    type Outcome: 'static;
-
-    fn future(&self) -> &Future<Self::Outcome>;
+/// What stands in the line: a waiter, with what else there is of it.
+pub(crate) trait InLine {
+    /// Whether it has been neither woken nor cancelled.
+    fn is_pending(&self) -> bool;
 }
 
-impl<T: 'static> Waiter for Future<T> {
-    type Outcome = T;
-
-    fn future(&self) -> &Self {
-        self
+impl InLine for Waiter {
+    fn is_pending(&self) -> bool {
+        self.is_pending()
     }
 }
 
-impl<W: Waiter> Waiters<W> {
+impl<T: 'static> InLine for rondel_task::Future<T> {
+    fn is_pending(&self) -> bool {
+        !self.done()
+    }
+}
+
+impl<W> Waiters<W> {
+    #[inline]
     pub(crate) fn push(&self, waiter: W) {
-        self.futures.borrow_mut().push_back(waiter);
+        self.line.borrow_mut().push_back(waiter);
     }
 
-    pub(crate) fn remove(&self, future: &Future<W::Outcome>) {
-        let mut futures = self.futures.borrow_mut();
-        let place = futures
-            .iter()
-            .position(|other| other.future().ptr_eq(future));
-        let removed = place.and_then(|place| futures.remove(place));
-        drop(futures);
+    #[inline]
+    pub(crate) fn pop(&self) -> Option<W> {
+        self.line.borrow_mut().pop_front()
+    }
+
+    /// Takes the first that matches out.
+    pub(crate) fn remove(&self, matches: impl FnMut(&W) -> bool) {
+        let mut line = self.line.borrow_mut();
+        let place = line.iter().position(matches);
+        let removed = place.and_then(|place| line.remove(place));
+        drop(line);
         drop(removed);
     }
+}
 
-    pub(crate) fn pop(&self) -> Option<W> {
-        self.futures.borrow_mut().pop_front()
-    }
-
+impl<W: InLine> Waiters<W> {
     /// Takes out the first that has not been woken, and those before it.
     pub(crate) fn pop_pending(&self) -> Option<W> {
-        std::iter::from_fn(|| self.pop()).find(|waiter| !waiter.future().done())
+        std::iter::from_fn(|| self.pop()).find(W::is_pending)
     }
 
     /// How many have not been woken.
     pub(crate) fn pending(&self) -> usize {
-        let futures = self.futures.borrow();
-        let pending = futures.iter().filter(|waiter| !waiter.future().done());
-        pending.count()
+        let line = self.line.borrow();
+        line.iter().filter(|waiter| waiter.is_pending()).count()
     }
 
     /// Whether any has not been woken.
     pub(crate) fn any_pending(&self) -> bool {
-        let futures = self.futures.borrow();
-        futures.iter().any(|waiter| !waiter.future().done())
+        self.line.borrow().iter().any(W::is_pending)
     }
 }
 
 impl Waiters {
-    /// Puts a future at the end of the list, for as long as what this returns lives.
-    pub(crate) fn enlist(&self, future: Future<()>) -> Enlisted<'_> {
-        self.push(future.clone());
+    /// Puts a waiter at the end of the line, for as long as what this returns lives: the wait itself, in the line `at`.
+    #[inline]
+    pub(crate) fn enlist(&self, waiter: Waiter, at: &'static Location<'static>) -> Enlisted<'_> {
+        self.push(waiter.clone());
         Enlisted {
             waiters: self,
-            future,
+            woken: waiter.woken_at(at),
         }
     }
 
-    pub(crate) fn first(&self) -> Option<Future<()>> {
-        self.futures.borrow().front().cloned()
+    pub(crate) fn first(&self) -> Option<Waiter> {
+        self.line.borrow().front().cloned()
     }
 
-    pub(crate) fn first_pending(&self) -> Option<Future<()>> {
-        let futures = self.futures.borrow();
-        futures.iter().find(|future| !future.done()).cloned()
+    pub(crate) fn first_pending(&self) -> Option<Waiter> {
+        let line = self.line.borrow();
+        line.iter().find(|waiter| waiter.is_pending()).cloned()
     }
 
     /// Wakes the first `count` of those that have not been woken.
     pub(crate) fn wake(&self, count: usize) {
-        let futures = self.futures.borrow();
-        let pending = futures.iter().filter(|future| !future.done());
-        let pending: Vec<_> = pending.take(count).cloned().collect();
-        drop(futures);
-        pending.iter().for_each(wake);
+        let line = self.line.borrow();
+        let pending = line.iter().filter(|waiter| waiter.is_pending());
+        let mut pending = pending.take(count).cloned();
+        // One alone, which is the rule, needs no list.
+        let first = pending.next();
+        let others: Vec<Waiter> = pending.collect();
+        drop(line);
+        first.iter().chain(&others).for_each(|waiter| {
+            waiter.wake();
+        });
     }
 
     pub(crate) fn all_cancelled(&self) -> bool {
-        self.futures.borrow().iter().all(Future::cancelled)
+        self.line.borrow().iter().all(Waiter::cancelled)
     }
 
     /// Writes the `Debug` text of a primitive: its name, its state, and how many wait.
@@ -122,37 +135,28 @@ impl Waiters {
 impl<W> Default for Waiters<W> {
     fn default() -> Self {
         Self {
-            futures: RefCell::default(),
+            line: RefCell::default(),
         }
     }
 }
 
-/// Completes a future that a task waits for, if it is not done.
-pub(crate) fn wake(future: &Future<()>) {
-    // The task of a future that is done needs no waking, and that of a closed loop is gone.
-    let _ = future.set_result(());
-}
-
-/// True if the future was completed rather than cancelled.
-pub(crate) fn is_woken(future: &Future<()>) -> bool {
-    future.done() && !future.cancelled()
-}
-
-/// A place in the list, left on drop.
+/// A wait in the line, which is left on drop.
 pub(crate) struct Enlisted<'a> {
     waiters: &'a Waiters,
-    future: Future<()>,
+    woken: Woken,
 }
 
-impl Enlisted<'_> {
-    /// The wait itself, in the line `at`.
-    pub(crate) fn woken(&self, at: &'static Location<'static>) -> Awaiter<()> {
-        self.future.clone().await_at(at)
+impl Future for Enlisted<'_> {
+    type Output = Result<()>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        Pin::new(&mut self.woken).poll(cx)
     }
 }
 
 impl Drop for Enlisted<'_> {
     fn drop(&mut self) {
-        self.waiters.remove(&self.future);
+        self.waiters.remove(|waiter| self.woken.is_for(waiter));
     }
 }

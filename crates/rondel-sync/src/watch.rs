@@ -164,9 +164,8 @@ impl<T> Receiver<T> {
             if self.shared.senders.get() == 0 {
                 return Err(ChannelClosed.into());
             }
-            let future = self.shared.bound.create_future(&self.shared)?;
-            let enlisted = self.shared.waiters.enlist(future);
-            enlisted.woken(at).await?;
+            let waiter = self.shared.bound.create_waiter(&self.shared)?;
+            self.shared.waiters.enlist(waiter, at).await?;
         }
         self.seen = self.shared.version.get();
         Ok(())

@@ -35,7 +35,7 @@ use crate::task_state::{TaskState, Waiter, WaiterPlace};
 use crate::waker;
 
 /// A leaf without the type of its value.
-struct Leaf {
+pub(crate) struct Leaf {
     future: AnyFuture,
     /// The line that awaits it, for whoever asks what a task waits for.
     at: &'static Location<'static>,
@@ -57,7 +57,7 @@ enum Registered {
 
 impl Leaf {
     #[inline]
-    fn new(future: AnyFuture, at: &'static Location<'static>) -> Self {
+    pub(crate) fn new(future: AnyFuture, at: &'static Location<'static>) -> Self {
         Self {
             future,
             at,
@@ -65,11 +65,16 @@ impl Leaf {
         }
     }
 
+    #[inline]
+    pub(crate) fn future(&self) -> &AnyFuture {
+        &self.future
+    }
+
     /// Ready when the value is in the future's slot.
     ///
     /// The one case that goes on at once is looked at inside the coroutine; the others need not be compiled into each.
     #[inline]
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let future = &*self.future;
         if future.has_value() && !future.core().is_throwing() {
             self.forget();

@@ -81,6 +81,25 @@ pub(crate) fn plain<T: 'static>(core: Rc<Core>) -> AnyFuture {
     AnyFuture::new(core, || PlainBody::<T>(Slot::new()))
 }
 
+/// Makes a pending future that never has a value to read.
+#[inline]
+pub(crate) fn valueless(core: Rc<Core>) -> AnyFuture {
+    AnyFuture::new(core, || Valueless)
+}
+
+/// A future of which nobody reads the value.
+struct Valueless;
+
+impl Body for Valueless {
+    fn kind(&self) -> Kind<'_> {
+        Kind::Plain
+    }
+
+    fn take(&self, _: &mut dyn Any) {}
+
+    fn look(&self, _: &mut dyn FnMut(&dyn Any)) {}
+}
+
 struct TaskBody<T, C> {
     state: TaskState,
     coroutine: CoroutineCell<C, T>,

@@ -14,7 +14,7 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::fmt;
 use std::ops::Deref;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -195,6 +195,15 @@ impl AnyFuture {
             };
             (head, body())
         }))
+    }
+
+    /// Notes where it was made, in debug mode.
+    #[inline]
+    pub(crate) fn made_at(self, at: &'static Location<'static>) -> Self {
+        if self.core.reactor().get_debug() {
+            self.core.inspection().sites.add(&self, at);
+        }
+        self
     }
 
     pub(crate) fn downgrade(&self) -> WeakFuture {

@@ -17,6 +17,7 @@ use rondel_context::Context;
 use rondel_reactor::{ExceptionContext, ExceptionHandler};
 use rondel_sched::{Clock, ClosedError};
 
+use crate::body;
 use crate::core::Core;
 use crate::ensure_future::EnsureFuture;
 use crate::exception::{Exception, Result};
@@ -109,12 +110,8 @@ impl EventLoop {
     /// In debug mode it shows where it was made.
     #[track_caller]
     pub fn create_future<T: 'static>(&self) -> Future<T> {
-        let future = Future::new(self.core.clone());
-        if self.core.reactor().get_debug() {
-            let sites = &self.core.inspection().sites;
-            sites.add(future.any(), Location::caller());
-        }
-        future
+        let future = body::plain::<T>(self.core.clone());
+        Future::from_any(future.made_at(Location::caller()))
     }
 
     /// Schedules a coroutine as a task, in a copy of the current context.
@@ -282,7 +279,13 @@ impl WeakEventLoop {
     /// Returns true if this is a handle of that loop.
     #[must_use]
     pub fn is(&self, event_loop: &EventLoop) -> bool {
-        std::ptr::eq(self.0.as_ptr(), Rc::as_ptr(&event_loop.core))
+        self.is_of(&event_loop.core)
+    }
+
+    /// As `is`, for what a handle of the loop holds.
+    #[inline]
+    pub(crate) fn is_of(&self, core: &Rc<Core>) -> bool {
+        std::ptr::eq(self.0.as_ptr(), Rc::as_ptr(core))
     }
 }
 

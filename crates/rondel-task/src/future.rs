@@ -55,6 +55,7 @@ pub struct Future<T: 'static> {
 }
 
 impl<T> Future<T> {
+    #[inline]
     pub(crate) fn new(core: Rc<Core>) -> Self {
         Self::from_any(body::plain::<T>(core))
     }

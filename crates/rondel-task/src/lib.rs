@@ -74,6 +74,7 @@ mod threads;
 mod timeout;
 mod wait;
 mod wait_for;
+mod waiter;
 mod waker;
 mod watcher;
 
@@ -122,3 +123,4 @@ pub use threads::{
 pub use timeout::{Timeout, timeout, timeout_at};
 pub use wait::{ALL_COMPLETED, FIRST_COMPLETED, FIRST_EXCEPTION, ReturnWhen, Wait, Waiting, wait};
 pub use wait_for::{cancel_and_wait, wait_for};
+pub use waiter::{Waiter, Woken};

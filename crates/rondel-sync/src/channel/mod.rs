@@ -117,7 +117,7 @@ impl<T> Sender<T> {
             };
             let sending = Sending::begin(&sender.shared, value)
                 .map_err(|(value, error)| SendError::new(value, error))?;
-            let woken = sending.sent().clone().await_at(at).await;
+            let woken = sending.sent().clone().woken_at(at).await;
             match (sending.take_back(), woken) {
                 (None, woken) => {
                     woken.unwrap_or_else(|error| postpone(&error));

@@ -15,12 +15,12 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::rc::Rc;
 
-use rondel_task::{Future, Result};
+use rondel_task::{Future, Result, Waiter};
 
 use super::error::{TryRecvError, TrySendError};
 use super::{ChannelClosed, ChannelStatistics};
 use crate::loop_bound::LoopBound;
-use crate::waiters::{Waiter, Waiters, wake};
+use crate::waiters::{InLine, Waiters};
 
 pub(super) struct Shared<T: 'static> {
     buffer: RefCell<VecDeque<T>>,
@@ -47,14 +47,12 @@ pub(super) enum Woken {
 /// A value whose sender waits for room.
 pub(super) struct Parcel<T> {
     value: Cell<Option<T>>,
-    sent: Future<()>,
+    sent: Waiter,
 }
 
-impl<T> Waiter for Rc<Parcel<T>> {
-    type Outcome = ();
-
-    fn future(&self) -> &Future<()> {
-        &self.sent
+impl<T> InLine for Rc<Parcel<T>> {
+    fn is_pending(&self) -> bool {
+        self.sent.is_pending()
     }
 }
 
@@ -129,7 +127,7 @@ impl<T> Shared<T> {
         while let Some(parcel) = self.sending.pop_pending() {
             if let Some(value) = parcel.value.take() {
                 self.buffer.borrow_mut().push_back(value);
-                wake(&parcel.sent);
+                parcel.sent.wake();
                 return true;
             }
         }
@@ -155,7 +153,7 @@ impl<T> Shared<T> {
     pub(super) fn close(&self) {
         self.closed.set(true);
         while let Some(parcel) = self.sending.pop_pending() {
-            wake(&parcel.sent);
+            parcel.sent.wake();
         }
         while let Some(receiver) = self.receiving.pop_pending() {
             // As above.
@@ -213,7 +211,7 @@ impl<'a, T> Sending<'a, T> {
         shared: &'a Shared<T>,
         value: T,
     ) -> Result<Self, (T, rondel_task::Exception)> {
-        let sent = match shared.bound.create_future(shared) {
+        let sent = match shared.bound.create_waiter(shared) {
             Ok(sent) => sent,
             Err(error) => return Err((value, error)),
         };
@@ -223,7 +221,7 @@ impl<'a, T> Sending<'a, T> {
         Ok(Self { shared, parcel })
     }
 
-    pub(super) fn sent(&self) -> &Future<()> {
+    pub(super) fn sent(&self) -> &Waiter {
         &self.parcel.sent
     }
 
@@ -235,7 +233,8 @@ impl<'a, T> Sending<'a, T> {
 
 impl<T> Drop for Sending<'_, T> {
     fn drop(&mut self) {
-        self.shared.sending.remove(&self.parcel.sent);
+        let own = &self.parcel;
+        self.shared.sending.remove(|parcel| Rc::ptr_eq(parcel, own));
     }
 }
 
@@ -280,7 +279,10 @@ impl<T> Drop for Receiving<T> {
                 self.shared.settle();
             }
             Ok(Woken::Closed) => {}
-            Err(_) => self.shared.receiving.remove(&self.woken),
+            Err(_) => self
+                .shared
+                .receiving
+                .remove(|woken| woken.ptr_eq(&self.woken)),
         }
     }
 }

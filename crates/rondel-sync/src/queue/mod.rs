@@ -17,14 +17,17 @@ mod storage;
 
 use std::cell::Cell;
 use std::fmt;
+use std::future::{Future, poll_fn};
 use std::panic::Location;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll, ready};
 
-use rondel_task::{Future, Result, ValueError};
+use rondel_task::{Result, ValueError, Woken};
 
 use crate::event::Event;
 use crate::loop_bound::LoopBound;
-use crate::waiters::{Waiters, is_woken, wake};
+use crate::waiters::Waiters;
 
 pub use error::{GetNowaitError, PutNowaitError, QueueEmpty, QueueFull, QueueShutDown};
 pub use heap::Heap;
@@ -182,17 +185,14 @@ impl<S: Storage> BaseQueue<S> {
     /// [`QueueShutDown`] if the queue is shut down, also meanwhile; `CancelledError` if the task is cancelled meanwhile. If the
     /// task has to wait: `RuntimeError` on another loop than the one the queue is bound to, `NoRunningLoopError` on none.
     #[track_caller]
-    pub fn put(&self, item: S::Item) -> impl core::future::Future<Output = Result<()>> + use<S> {
-        let (queue, at) = (self.clone(), Location::caller());
-        async move {
-            while queue.full() {
-                queue.check_not_shut_down()?;
-                queue
-                    .wait_in(&queue.shared.putters, || !queue.full(), at)
-                    .await?;
-            }
-            Ok(queue.put_nowait(item)?)
-        }
+    pub fn put(&self, item: S::Item) -> impl Future<Output = Result<()>> + use<S> {
+        let mut wait = Wait::new(self, Line::Putters, Location::caller());
+        let mut item = Some(item);
+        poll_fn(move |cx| {
+            ready!(wait.poll(cx))?;
+            let put = item.take().map(|item| wait.queue.put_nowait(item));
+            Poll::Ready(Ok(put.unwrap_or(Ok(()))?))
+        })
     }
 
     /// Puts a value into the queue if there is room.
@@ -225,17 +225,12 @@ impl<S: Storage> BaseQueue<S> {
     /// meanwhile. If the task has to wait: `RuntimeError` on another loop than the one the queue is bound to,
     /// `NoRunningLoopError` on none.
     #[track_caller]
-    pub fn get(&self) -> impl core::future::Future<Output = Result<S::Item>> + use<S> {
-        let (queue, at) = (self.clone(), Location::caller());
-        async move {
-            while queue.empty() {
-                queue.check_not_shut_down()?;
-                queue
-                    .wait_in(&queue.shared.getters, || !queue.empty(), at)
-                    .await?;
-            }
-            Ok(queue.get_nowait()?)
-        }
+    pub fn get(&self) -> impl Future<Output = Result<S::Item>> + use<S> {
+        let mut wait = Wait::new(self, Line::Getters, Location::caller());
+        poll_fn(move |cx| {
+            ready!(wait.poll(cx))?;
+            Poll::Ready(Ok(wait.queue.get_nowait()?))
+        })
     }
 
     /// Takes the next value out of the queue if there is one.
@@ -286,7 +281,7 @@ impl<S: Storage> BaseQueue<S> {
     /// # Errors
     /// As [`Event::wait`], if there is anything to wait for.
     #[track_caller]
-    pub fn join(&self) -> impl core::future::Future<Output = Result<()>> + use<S> {
+    pub fn join(&self) -> impl Future<Output = Result<()>> + use<S> {
         let (queue, at) = (self.clone(), Location::caller());
         async move {
             if queue.shared.unfinished.get() > 0 {
@@ -332,57 +327,120 @@ impl<S: Storage> BaseQueue<S> {
         }
     }
 
-    /// Waits in a list, in the line `at`, until woken; `is_ready` tells whether there still is what the list waits for.
-    async fn wait_in(
-        &self,
-        waiters: &Waiters,
-        is_ready: impl Fn() -> bool,
-        at: &'static Location<'static>,
-    ) -> Result<()> {
-        let future = self.shared.bound.create_future(self)?;
-        waiters.push(future.clone());
-        let mut turn = Turn {
-            waiters,
-            future,
-            is_ready,
-            taken: false,
-        };
-        turn.future.clone().await_at(at).await?;
-        turn.taken = true;
-        Ok(())
+    /// The tasks that stand in a line.
+    #[inline]
+    fn waiters(&self, line: Line) -> &Waiters {
+        match line {
+            Line::Getters => &self.shared.getters,
+            Line::Putters => &self.shared.putters,
+        }
+    }
+
+    /// Whether there is what the tasks in a line wait for.
+    #[inline]
+    fn is_ready(&self, line: Line) -> bool {
+        match line {
+            Line::Getters => !self.empty(),
+            Line::Putters => !self.full(),
+        }
+    }
+
+    /// Takes a place at the end of a line.
+    #[inline]
+    fn begin_to_wait(&self, line: Line, at: &'static Location<'static>) -> Result<Woken> {
+        self.check_not_shut_down()?;
+        let waiter = self.shared.bound.create_waiter(self)?;
+        self.waiters(line).push(waiter.clone());
+        Ok(waiter.woken_at(at))
+    }
+
+    /// Gives up a place in a line (I2).
+    #[cold]
+    fn give_up(&self, line: Line, woken: &Woken) {
+        let waiters = self.waiters(line);
+        if !woken.is_woken() {
+            waiters.remove(|waiter| woken.is_for(waiter));
+        } else if self.is_ready(line) {
+            wake_next(waiters);
+        }
     }
 }
 
-/// Wakes the first task in the list that is not cancelled.
+/// Wakes the first task in the line that is not cancelled.
+#[inline]
 fn wake_next(waiters: &Waiters) {
     while let Some(next) = waiters.pop() {
-        if !next.done() {
-            return wake(&next);
+        if next.wake() {
+            return;
         }
     }
 }
 
 fn wake_all(waiters: &Waiters) {
     while let Some(next) = waiters.pop() {
-        wake(&next);
+        next.wake();
     }
 }
 
-/// A place in a list of getters or putters (I2).
-struct Turn<'a, R: Fn() -> bool> {
-    waiters: &'a Waiters,
-    future: Future<()>,
-    is_ready: R,
-    taken: bool,
+/// What a task waits for.
+#[derive(Clone, Copy)]
+enum Line {
+    /// A value.
+    Getters,
+    /// Room for one.
+    Putters,
 }
 
-impl<R: Fn() -> bool> Drop for Turn<'_, R> {
-    fn drop(&mut self) {
-        if !is_woken(&self.future) {
-            self.waiters.remove(&self.future);
-        } else if !self.taken && (self.is_ready)() {
-            wake_next(self.waiters);
+/// A wait until there is a value, or room for one.
+struct Wait<S: Storage> {
+    queue: BaseQueue<S>,
+    line: Line,
+    at: &'static Location<'static>,
+    /// The place in the line.
+    woken: Option<Woken>,
+}
+
+impl<S: Storage> Wait<S> {
+    #[inline]
+    fn new(queue: &BaseQueue<S>, line: Line, at: &'static Location<'static>) -> Self {
+        Self {
+            queue: queue.clone(),
+            line,
+            at,
+            woken: None,
         }
+    }
+
+    /// Ready when there is something; it is to be taken at once.
+    #[inline]
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        loop {
+            if let Some(woken) = &mut self.woken {
+                if let Err(error) = ready!(Pin::new(woken).poll(cx)) {
+                    self.give_up();
+                    return Poll::Ready(Err(error));
+                }
+                self.woken = None;
+            }
+            if self.queue.is_ready(self.line) {
+                return Poll::Ready(Ok(()));
+            }
+            self.woken = Some(self.queue.begin_to_wait(self.line, self.at)?);
+        }
+    }
+
+    #[inline]
+    fn give_up(&mut self) {
+        if let Some(woken) = self.woken.take() {
+            self.queue.give_up(self.line, &woken);
+        }
+    }
+}
+
+impl<S: Storage> Drop for Wait<S> {
+    #[inline]
+    fn drop(&mut self) {
+        self.give_up();
     }
 }
 
