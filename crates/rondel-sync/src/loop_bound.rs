@@ -18,7 +18,7 @@ pub(crate) struct LoopBound {
 
 impl LoopBound {
     /// Makes a waiter of the running loop; `primitive` is named where that is not the loop it is bound to.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn create_waiter(&self, primitive: &dyn fmt::Debug) -> Result<Waiter> {
         let waiter = Waiter::new()?;
         match self.event_loop.get() {

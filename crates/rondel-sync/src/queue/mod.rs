@@ -18,6 +18,7 @@ mod storage;
 use std::cell::Cell;
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::marker::PhantomData;
 use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -186,7 +187,7 @@ impl<S: Storage> BaseQueue<S> {
     /// task has to wait: `RuntimeError` on another loop than the one the queue is bound to, `NoRunningLoopError` on none.
     #[track_caller]
     pub fn put(&self, item: S::Item) -> impl Future<Output = Result<()>> + use<S> {
-        let mut wait = Wait::new(self, Line::Putters, Location::caller());
+        let mut wait = Wait::<S, Putters>::new(self, Location::caller());
         let mut item = Some(item);
         poll_fn(move |cx| {
             ready!(wait.poll(cx))?;
@@ -226,7 +227,7 @@ impl<S: Storage> BaseQueue<S> {
     /// `NoRunningLoopError` on none.
     #[track_caller]
     pub fn get(&self) -> impl Future<Output = Result<S::Item>> + use<S> {
-        let mut wait = Wait::new(self, Line::Getters, Location::caller());
+        let mut wait = Wait::<S, Getters>::new(self, Location::caller());
         poll_fn(move |cx| {
             ready!(wait.poll(cx))?;
             Poll::Ready(Ok(wait.queue.get_nowait()?))
@@ -319,51 +320,6 @@ impl<S: Storage> BaseQueue<S> {
         wake_all(&self.shared.putters);
         drop(emptied);
     }
-
-    fn check_not_shut_down(&self) -> Result<(), QueueShutDown> {
-        match self.shared.is_shut_down.get() {
-            true => Err(QueueShutDown),
-            false => Ok(()),
-        }
-    }
-
-    /// The tasks that stand in a line.
-    #[inline]
-    fn waiters(&self, line: Line) -> &Waiters {
-        match line {
-            Line::Getters => &self.shared.getters,
-            Line::Putters => &self.shared.putters,
-        }
-    }
-
-    /// Whether there is what the tasks in a line wait for.
-    #[inline]
-    fn is_ready(&self, line: Line) -> bool {
-        match line {
-            Line::Getters => !self.empty(),
-            Line::Putters => !self.full(),
-        }
-    }
-
-    /// Takes a place at the end of a line.
-    #[inline]
-    fn begin_to_wait(&self, line: Line, at: &'static Location<'static>) -> Result<Woken> {
-        self.check_not_shut_down()?;
-        let waiter = self.shared.bound.create_waiter(self)?;
-        self.waiters(line).push(waiter.clone());
-        Ok(waiter.woken_at(at))
-    }
-
-    /// Gives up a place in a line (I2).
-    #[cold]
-    fn give_up(&self, line: Line, woken: &Woken) {
-        let waiters = self.waiters(line);
-        if !woken.is_woken() {
-            waiters.remove(|waiter| woken.is_for(waiter));
-        } else if self.is_ready(line) {
-            wake_next(waiters);
-        }
-    }
 }
 
 /// Wakes the first task in the line that is not cancelled.
@@ -383,64 +339,131 @@ fn wake_all(waiters: &Waiters) {
 }
 
 /// What a task waits for.
-#[derive(Clone, Copy)]
-enum Line {
-    /// A value.
-    Getters,
-    /// Room for one.
-    Putters,
+trait Line {
+    /// Those who wait for it.
+    fn waiters<S>(queue: &Shared<S>) -> &Waiters;
+
+    /// Whether there is some.
+    fn is_ready<S: Storage>(queue: &BaseQueue<S>) -> bool;
 }
 
-/// A wait until there is a value, or room for one.
-struct Wait<S: Storage> {
-    queue: BaseQueue<S>,
-    line: Line,
-    at: &'static Location<'static>,
-    /// The place in the line.
-    woken: Option<Woken>,
-}
+/// For a value.
+struct Getters;
 
-impl<S: Storage> Wait<S> {
+/// For room.
+struct Putters;
+
+impl Line for Getters {
     #[inline]
-    fn new(queue: &BaseQueue<S>, line: Line, at: &'static Location<'static>) -> Self {
+    fn waiters<S>(queue: &Shared<S>) -> &Waiters {
+        &queue.getters
+    }
+
+    #[inline]
+    fn is_ready<S: Storage>(queue: &BaseQueue<S>) -> bool {
+        !queue.empty()
+    }
+}
+
+impl Line for Putters {
+    #[inline]
+    fn waiters<S>(queue: &Shared<S>) -> &Waiters {
+        &queue.putters
+    }
+
+    #[inline]
+    fn is_ready<S: Storage>(queue: &BaseQueue<S>) -> bool {
+        !queue.full()
+    }
+}
+
+/// A wait in a line.
+struct Wait<S: Storage, L: Line> {
+    queue: BaseQueue<S>,
+    at: &'static Location<'static>,
+    /// The place in the line, while it has one.
+    woken: Option<Woken>,
+    _line: PhantomData<L>,
+}
+
+impl<S: Storage, L: Line> Wait<S, L> {
+    #[inline]
+    fn new(queue: &BaseQueue<S>, at: &'static Location<'static>) -> Self {
         Self {
             queue: queue.clone(),
-            line,
             at,
             woken: None,
+            _line: PhantomData,
         }
     }
 
     /// Ready when there is something; it is to be taken at once.
-    #[inline]
+    #[inline(always)]
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        loop {
-            if let Some(woken) = &mut self.woken {
-                if let Err(error) = ready!(Pin::new(woken).poll(cx)) {
-                    self.give_up();
-                    return Poll::Ready(Err(error));
-                }
-                self.woken = None;
-            }
-            if self.queue.is_ready(self.line) {
-                return Poll::Ready(Ok(()));
-            }
-            self.woken = Some(self.queue.begin_to_wait(self.line, self.at)?);
+        ready!(self.poll_woken(cx))?;
+        if L::is_ready(&self.queue) {
+            return Poll::Ready(Ok(()));
         }
+        self.wait(cx)
     }
 
-    #[inline]
+    #[inline(never)]
+    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        while !L::is_ready(&self.queue) {
+            self.begin()?;
+            ready!(self.poll_woken(cx))?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Takes a place at the end of the line.
+    #[inline(always)]
+    fn begin(&mut self) -> Result<()> {
+        let queue = &*self.queue.shared;
+        if queue.is_shut_down.get() {
+            return Err(QueueShutDown.into());
+        }
+        let waiter = queue.bound.create_waiter(&self.queue)?;
+        L::waiters(queue).push(waiter.clone());
+        self.woken = Some(waiter.woken_at(self.at));
+        Ok(())
+    }
+
+    /// Waits until woken, and leaves the line.
+    #[inline(always)]
+    fn poll_woken(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        let Some(woken) = &mut self.woken else {
+            return Poll::Ready(Ok(()));
+        };
+        let outcome = ready!(Pin::new(woken).poll(cx));
+        match outcome {
+            Ok(()) => self.woken = None,
+            Err(_) => self.give_up(),
+        }
+        Poll::Ready(outcome)
+    }
+
+    /// Gives up the place in the line (I2).
+    #[cold]
     fn give_up(&mut self) {
-        if let Some(woken) = self.woken.take() {
-            self.queue.give_up(self.line, &woken);
+        let Some(woken) = self.woken.take() else {
+            return;
+        };
+        let waiters = L::waiters(&self.queue.shared);
+        if !woken.is_woken() {
+            waiters.remove(|waiter| woken.is_for(waiter));
+        } else if L::is_ready(&self.queue) {
+            wake_next(waiters);
         }
     }
 }
 
-impl<S: Storage> Drop for Wait<S> {
+impl<S: Storage, L: Line> Drop for Wait<S, L> {
     #[inline]
     fn drop(&mut self) {
-        self.give_up();
+        if self.woken.is_some() {
+            self.give_up();
+        }
     }
 }
 
