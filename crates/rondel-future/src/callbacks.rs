@@ -86,10 +86,11 @@ impl<C> Callbacks<C> {
     }
 
     /// Appends a callback.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push(&mut self, callback: C) {
         match &mut self.0 {
-            List::Several(None) => self.0 = List::One(callback),
+            // What was there is empty and need not be dropped.
+            List::Several(None) => mem::forget(mem::replace(&mut self.0, List::One(callback))),
             List::Several(Some(callbacks)) => callbacks.push_back(callback),
             List::One(_) => self.spill(callback),
         }

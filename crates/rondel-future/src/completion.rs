@@ -256,7 +256,7 @@ impl<C, E> Completion<C, E> {
     /// Keeps a callback until the future is done, or hands it back when it is.
     ///
     /// The same callback may be added again and is then handed out again.
-    #[inline]
+    #[inline(always)]
     pub fn add_callback(&mut self, callback: C) -> AddCallback<C> {
         match &mut self.0 {
             Stage::Pending(callbacks) => {

@@ -48,6 +48,11 @@ impl<W> Waiters<W> {
     }
 
     #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.line.borrow().is_empty()
+    }
+
+    #[inline]
     pub(crate) fn pop(&self) -> Option<W> {
         self.line.borrow_mut().pop_front()
     }

@@ -22,11 +22,11 @@ use std::time::Duration;
 
 use rondel_sched::{Alarm, Token};
 
+use crate::awaited::Awaited;
 use crate::awaiter::cancelled_error_of_current_task;
-use crate::cell::AnyFuture;
 use crate::core::Core;
 use crate::exception::{Exception, Result};
-use crate::task_state::{TaskState, Waiter, WaiterPlace};
+use crate::task_state::{TaskState, WaiterPlace};
 use crate::waker;
 
 /// The leaf, registered.
@@ -69,7 +69,7 @@ impl Asleep {
             return Err(cancelled_error_of_current_task(core));
         }
         let alarm = core.scheduler().set_alarm(when, token)?;
-        let place = core.look_at_task(token, |_, state| state.add_waiter(Waiter::Sleep(alarm), at));
+        let place = core.look_at_task(token, |state| state.add_waiter(Awaited::Sleep(alarm), at));
         Ok(place.map(|place| Self {
             core: core.clone(),
             at,
@@ -92,8 +92,8 @@ impl Asleep {
         };
         if self.is_polled_by_task(cx) && self.place.is_first() {
             // The step has looked already.
-            let state = |_: &AnyFuture, state: &TaskState| state.sleeps_first(alarm);
-            if self.core.look_at_task(self.token, state) == Some(true) {
+            let sleeps = |state: &TaskState| state.sleeps_first(alarm);
+            if self.core.look_at_task(self.token, sleeps) == Some(true) {
                 return Polled::Asleep;
             }
         } else if let Some(when) = self.core.scheduler().alarm_time(alarm) {
@@ -125,8 +125,8 @@ impl Asleep {
 
     #[inline]
     fn leave_waiters(&self, alarm: Alarm) -> Option<Exception> {
-        let interruption = self.core.look_at_task(self.token, |_, state| {
-            state.remove_waiter(self.place, &Waiter::Sleep(alarm));
+        let interruption = self.core.look_at_task(self.token, |state| {
+            state.remove_waiter(self.place, &Awaited::Sleep(alarm));
             state.take_interruption(alarm)
         });
         interruption.flatten().map(Exception::new)

@@ -15,6 +15,7 @@
 use std::fmt;
 use std::future::IntoFuture;
 use std::marker::PhantomData;
+use std::mem;
 use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -23,6 +24,7 @@ use std::task::{Context, Poll, ready};
 use rondel_future::CancelledError;
 use rondel_sched::Token;
 
+use crate::awaited::Awaited;
 use crate::callback::{Callback, ForeignWaker};
 use crate::cell::AnyFuture;
 use crate::core::Core;
@@ -31,7 +33,7 @@ use crate::future::Future;
 use crate::opaque;
 use crate::running;
 use crate::task::Task;
-use crate::task_state::{TaskState, Waiter, WaiterPlace};
+use crate::task_state::{TaskState, WaiterPlace};
 use crate::waker;
 
 /// A leaf without the type of its value.
@@ -46,13 +48,10 @@ enum Registered {
     No,
     /// As a task of the same loop.
     Step(Token, WaiterPlace),
-    /// With another executor's waker, or that of a combinator; the task is the one that was stepped when it was polled.
-    Waker {
-        waker: Rc<ForeignWaker>,
-        task: Option<(Token, WaiterPlace)>,
-    },
+    /// With another executor's waker, or that of a combinator.
+    Waker(Rc<ForeignWaker>),
     /// Not at all: this cannot be awaited here, as the next poll says.
-    Refused(Exception),
+    Refused(Box<Exception>),
 }
 
 impl Leaf {
@@ -87,43 +86,50 @@ impl Leaf {
     fn poll_unfinished(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let future = &*self.future;
         let core = future.core();
-        if core.take_throw() {
-            let error = thrown(core, &self.future);
-            self.deregister();
-            return Poll::Ready(Err(error));
+        if core.is_throwing() || future.done() {
+            return Poll::Ready(self.end());
         }
-        if let Some(outcome) = future.outcome() {
-            self.forget();
-            return Poll::Ready(outcome);
-        }
-        if let Registered::Refused(error) = &self.registered {
-            // The future may be of another loop than the one whose task is to get an error.
-            let error = running::take_throw().unwrap_or_else(|| error.clone());
-            return Poll::Ready(Err(error));
-        }
-        match waker::token(cx.waker()) {
-            Some(token) if core.is_current(token) => self.register_task(token, cx),
+        match (waker::token(cx.waker()), &self.registered) {
+            (_, Registered::Refused(error)) => {
+                // The future may be of another loop than the one whose task is to get an error.
+                let error = running::take_throw().unwrap_or_else(|| Exception::clone(error));
+                return Poll::Ready(Err(error));
+            }
+            (Some(token), _) if core.is_current(token) => self.register_task(token, cx),
             _ => self.register_waker(cx),
         }
         Poll::Pending
     }
 
-    #[inline]
+    /// The wait is over, by the error that is to be thrown or by the outcome of the future.
+    #[inline(never)]
+    fn end(&mut self) -> Result<()> {
+        let core = self.future.core();
+        if core.take_throw() {
+            let error = thrown(core, &self.future);
+            self.deregister();
+            return Err(error);
+        }
+        let outcome = self.future.outcome();
+        self.forget();
+        outcome.unwrap_or(Ok(()))
+    }
+
+    #[inline(always)]
     fn register_task(&mut self, token: Token, cx: &Context<'_>) {
         if matches!(self.registered, Registered::Step(before, _) if before == token) {
             return;
         }
         self.deregister();
-        let (handle, future) = (&self.future, &*self.future);
-        let place = future.core().look_at_task(token, |task, state| {
-            let is_itself = task.ptr_eq(handle);
-            (!is_itself).then(|| state.add_waiter(Waiter::Future(handle.clone()), self.at))
-        });
-        match place {
+        let future = &self.future;
+        match future.core().begin_to_wait(token, future, self.at) {
             Some(Some(place)) => {
-                // It is pending, so it does keep it.
-                let _ = future.keep_callback(Callback::Step(token));
-                self.registered = Registered::Step(token, place);
+                future.keep_step(token);
+                // It was not registered, and there is nothing to be dropped.
+                mem::forget(mem::replace(
+                    &mut self.registered,
+                    Registered::Step(token, place),
+                ));
             }
             Some(None) => self.refuse_itself(cx),
             None => {}
@@ -149,8 +155,8 @@ impl Leaf {
         };
         let state = task.as_ref().and_then(|task| task.task_state());
         let token = state.map(|state| state.token);
-        if let Registered::Waker { waker, task } = &self.registered
-            && task.map(|(token, _)| token) == token
+        if let Registered::Waker(waker) = &self.registered
+            && waker.task().map(|(token, _)| token) == token
         {
             waker.update(cx.waker());
             if self.future.done() {
@@ -163,10 +169,10 @@ impl Leaf {
         let waker = ForeignWaker::new(cx.waker().clone());
         // It is called at once if cloning the waker has completed the future.
         let _ = self.future.add_callback(Callback::Done(waker.clone()));
-        let waiter = Waiter::Future(self.future.clone());
-        let wait = |state: &TaskState| state.add_waiter(waiter, self.at);
-        let task = state.map(|state| (state.token, wait(state)));
-        self.registered = Registered::Waker { waker, task };
+        let wait =
+            |state: &TaskState| state.add_waiter(Awaited::Future(self.future.clone()), self.at);
+        waker.set_task(state.map(|state| (state.token, wait(state))));
+        self.registered = Registered::Waker(waker);
     }
 
     #[cold]
@@ -177,7 +183,7 @@ impl Leaf {
 
     #[cold]
     fn refuse(&mut self, message: String, cx: &Context<'_>) {
-        self.registered = Registered::Refused(Exception::runtime(message));
+        self.registered = Registered::Refused(Box::new(Exception::runtime(message)));
         cx.waker().wake_by_ref();
     }
 
@@ -191,7 +197,7 @@ impl Leaf {
     /// Leaves the future's list and the task's waiters.
     #[cold]
     fn leave(&mut self) {
-        let waiter = match std::mem::replace(&mut self.registered, Registered::No) {
+        let waiter = match mem::replace(&mut self.registered, Registered::No) {
             Registered::No | Registered::Refused(_) => return,
             Registered::Step(token, place) => {
                 self.future.remove_callback(
@@ -199,9 +205,9 @@ impl Leaf {
                 );
                 Some((token, place))
             }
-            Registered::Waker { waker, task } => {
+            Registered::Waker(waker) => {
                 self.future.remove_callback(|callback| callback.is(&waker));
-                task
+                waker.task()
             }
         };
         let Some((token, place)) = waiter else {
@@ -209,7 +215,7 @@ impl Leaf {
         };
         let task = self.future.core().task(token);
         if let Some(state) = task.as_ref().and_then(|task| task.task_state()) {
-            let removed = state.remove_waiter(place, &Waiter::Future(self.future.clone()));
+            let removed = state.remove_waiter(place, &Awaited::Future(self.future.clone()));
             drop(removed);
         }
     }

@@ -30,28 +30,23 @@ impl<T: 'static> Slot<T> {
         Self(RefCell::new(None))
     }
 
-    /// Moves a value in, out of an `Option<T>`.
-    pub(crate) fn put(&self, value: &mut dyn Any) {
-        if let Some(value) = value.downcast_mut::<Option<T>>()
-            && let Ok(mut slot) = self.0.try_borrow_mut()
-        {
-            // What was there goes out the same way, to be dropped by the caller.
-            std::mem::swap(&mut *slot, value);
-        }
+    /// Puts a value in; one that was there is dropped.
+    #[inline]
+    pub(crate) fn put(&self, value: T) {
+        let before = self.0.replace(Some(value));
+        drop(before);
     }
 
-    /// Moves the value out, into an `Option<T>`; a value that is being read stays where it is.
-    pub(crate) fn take(&self, into: &mut dyn Any) {
-        self.put(into);
+    /// Moves the value out; one that is being read stays where it is.
+    #[inline]
+    pub(crate) fn take(&self) -> Option<T> {
+        self.0.try_borrow_mut().ok()?.take()
     }
 
-    /// Shows the value, if there is one.
-    pub(crate) fn look(&self, f: &mut dyn FnMut(&dyn Any)) {
-        if let Ok(slot) = self.0.try_borrow()
-            && let Some(value) = &*slot
-        {
-            f(value);
-        }
+    /// Shows the value, if there is one; it can be shown again meanwhile, but not taken.
+    #[inline]
+    pub(crate) fn look<R>(&self, f: impl FnOnce(&T) -> R) -> Option<R> {
+        self.0.try_borrow().ok()?.as_ref().map(f)
     }
 }
 
@@ -63,16 +58,8 @@ impl<T: 'static> Body for PlainBody<T> {
         Kind::Plain
     }
 
-    fn put(&self, value: &mut dyn Any) {
-        self.0.put(value);
-    }
-
-    fn take(&self, into: &mut dyn Any) {
-        self.0.take(into);
-    }
-
-    fn look(&self, f: &mut dyn FnMut(&dyn Any)) {
-        self.0.look(f);
+    fn slot(&self) -> Option<&dyn Any> {
+        Some(&self.0)
     }
 }
 
@@ -94,10 +81,6 @@ impl Body for Valueless {
     fn kind(&self) -> Kind<'_> {
         Kind::Plain
     }
-
-    fn take(&self, _: &mut dyn Any) {}
-
-    fn look(&self, _: &mut dyn FnMut(&dyn Any)) {}
 }
 
 struct TaskBody<T, C> {

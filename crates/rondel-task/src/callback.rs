@@ -26,6 +26,7 @@ use rondel_sched::{ClosedError, Runnable, Token};
 use crate::cell::AnyFuture;
 use crate::future::Future;
 use crate::repr::{FromFn, function_name};
+use crate::task_state::WaiterPlace;
 
 /// One callback in a future's list.
 pub(crate) enum Callback {
@@ -101,23 +102,38 @@ impl Callback {
 }
 
 /// A waker that is not of our own making; it is woken on the spot, at its place among the callbacks.
-pub(crate) struct ForeignWaker(Cell<Option<Waker>>);
+pub(crate) struct ForeignWaker {
+    waker: Cell<Option<Waker>>,
+    /// The task that was stepped when the future was polled with it, and where the future stands among what that task waits for.
+    task: Cell<Option<(Token, WaiterPlace)>>,
+}
 
 impl ForeignWaker {
     pub(crate) fn new(waker: Waker) -> Rc<Self> {
-        Rc::new(Self(Cell::new(Some(waker))))
+        Rc::new(Self {
+            waker: Cell::new(Some(waker)),
+            task: Cell::new(None),
+        })
+    }
+
+    pub(crate) fn task(&self) -> Option<(Token, WaiterPlace)> {
+        self.task.get()
+    }
+
+    pub(crate) fn set_task(&self, task: Option<(Token, WaiterPlace)>) {
+        self.task.set(task);
     }
 
     /// Exchanges the waker for `waker` if they wake different tasks.
     pub(crate) fn update(&self, waker: &Waker) {
-        let current = self.0.take();
+        let current = self.waker.take();
         let same = current
             .as_ref()
             .is_some_and(|current| current.will_wake(waker));
         // Back in its place before the other is cloned: cloning a waker may run anything.
-        self.0.set(current);
+        self.waker.set(current);
         if !same {
-            let before = self.0.replace(Some(waker.clone()));
+            let before = self.waker.replace(Some(waker.clone()));
             drop(before);
         }
     }
@@ -125,7 +141,7 @@ impl ForeignWaker {
 
 impl DoneCallback for ForeignWaker {
     fn schedule(self: Rc<Self>, future: &AnyFuture) -> Result<(), ClosedError> {
-        let Some(waker) = self.0.take() else {
+        let Some(waker) = self.waker.take() else {
             return Ok(());
         };
         // A panic here would keep the callbacks behind it from being scheduled.

@@ -19,11 +19,12 @@ use std::{option, vec};
 
 use rondel_sched::Alarm;
 
+use crate::awaited::Awaited;
 use crate::cell::{AnyFuture, Kind};
-use crate::task_state::{TaskState, Waiter};
+use crate::task_state::TaskState;
 
 /// What a task waits for: mostly one future, or a time.
-pub(crate) type Waiters = Chain<option::IntoIter<Waiter>, vec::IntoIter<Waiter>>;
+pub(crate) type Waiters = Chain<option::IntoIter<Awaited>, vec::IntoIter<Awaited>>;
 
 /// A task or a gather of which the children are being asked.
 struct Frame {
@@ -80,11 +81,11 @@ pub(crate) fn cancel_from(future: &AnyFuture, shields: u32, message: Option<Arc<
             };
             frame.accepted |= answer;
             match frame.children.next() {
-                Some(Waiter::Future(child)) => {
+                Some(Awaited::Future(child)) => {
                     frames.push(frame);
                     break child;
                 }
-                Some(Waiter::Sleep(alarm)) => {
+                Some(Awaited::Sleep(alarm)) => {
                     answer = interrupt(&frame.future, alarm, &message);
                     frames.push(frame);
                     continue;

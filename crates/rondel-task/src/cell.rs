@@ -13,6 +13,7 @@
 use std::any::Any;
 use std::cell::RefCell;
 use std::fmt;
+use std::mem;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::rc::Rc;
@@ -23,7 +24,7 @@ use rondel_future::{
     AddCallback, Callbacks, Cancel, CancelledError, Completion, InvalidStateError, Outcome, State,
 };
 use rondel_reactor::ExceptionContext;
-use rondel_sched::ClosedError;
+use rondel_sched::{ClosedError, Token};
 use rondel_shared::{Shared, View, Weak};
 
 use crate::callback::{Awaiting, Callback};
@@ -38,14 +39,16 @@ pub(crate) trait Body: 'static {
     /// What this future is beyond a plain one.
     fn kind(&self) -> Kind<'_>;
 
-    /// Moves a value in, out of an `Option<T>`; a task's value is set by its coroutine alone.
-    fn put(&self, _: &mut dyn Any) {}
+    /// Where the value is, a `Slot<T>`; none for a task, whose value is set by its coroutine and comes to lie in its place.
+    fn slot(&self) -> Option<&dyn Any> {
+        None
+    }
 
-    /// Moves the value out, into an `Option<T>`.
-    fn take(&self, into: &mut dyn Any);
+    /// Moves a task's value out, into an `Option<T>`.
+    fn take(&self, _into: &mut dyn Any) {}
 
-    /// Shows the value, a `T`, if there is one; it can be shown again meanwhile, but not taken.
-    fn look(&self, f: &mut dyn FnMut(&dyn Any));
+    /// Shows a task's value, a `T`, if there is one; it can be shown again meanwhile, but not taken.
+    fn look(&self, _: &mut dyn FnMut(&dyn Any)) {}
 
     /// Polls a task's coroutine, which is then dropped if it has finished; its error goes into `error`.
     fn poll(&self, _: &mut Context<'_>, _error: &mut Option<Exception>) -> Poll<()> {
@@ -135,9 +138,18 @@ impl Head {
         }
     }
 
+    /// Has the task with this token stepped when the future, which is pending, is done.
+    #[inline(always)]
+    pub(crate) fn keep_step(&self, token: Token) {
+        let added = self.keep_callback(Callback::Step(token));
+        debug_assert!(matches!(added, AddCallback::Added), "it is pending");
+        // There is nothing in it to be dropped.
+        mem::forget(added);
+    }
+
     /// Keeps a callback, or gives it back if the future is done.
-    #[inline]
-    pub(crate) fn keep_callback(&self, callback: Callback) -> AddCallback<Callback> {
+    #[inline(always)]
+    fn keep_callback(&self, callback: Callback) -> AddCallback<Callback> {
         self.completion.borrow_mut().add_callback(callback)
     }
 }

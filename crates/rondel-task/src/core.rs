@@ -18,6 +18,7 @@ use rondel_context::Context;
 use rondel_reactor::{ExceptionContext, Extension, PanicError};
 use rondel_sched::{Ahead, ClosedError, Scheduler, Token};
 
+use crate::awaited::Awaited;
 use crate::body;
 use crate::cell::AnyFuture;
 use crate::completer::Exported;
@@ -27,7 +28,7 @@ use crate::running;
 use crate::slab::Slab;
 use crate::step::{drop_coroutine, step};
 use crate::task_options::{Factory, Start, TaskOptions};
-use crate::task_state::TaskState;
+use crate::task_state::{TaskState, WaiterPlace};
 use crate::threads::DefaultExecutor;
 use crate::waker;
 
@@ -320,11 +321,29 @@ impl Core {
     pub(crate) fn look_at_task<R>(
         &self,
         token: Token,
-        f: impl FnOnce(&AnyFuture, &TaskState) -> R,
+        f: impl FnOnce(&TaskState) -> R,
     ) -> Option<R> {
         let slab = self.slab.borrow();
+        Some(f(slab.get(token)?.task_state()?))
+    }
+
+    /// Notes that the task of a token waits for a future in the line `at`, and where that stands among what it waits for.
+    ///
+    /// `None` for a token that is stale, `Some(None)` where the future is the task itself.
+    #[inline(always)]
+    pub(crate) fn begin_to_wait(
+        &self,
+        token: Token,
+        future: &AnyFuture,
+        at: &'static Location<'static>,
+    ) -> Option<Option<WaiterPlace>> {
+        let slab = self.slab.borrow();
         let task = slab.get(token)?;
-        Some(f(task, task.task_state()?))
+        if task.ptr_eq(future) {
+            return Some(None);
+        }
+        let awaited = Awaited::Future(future.clone());
+        Some(Some(task.task_state()?.add_waiter(awaited, at)))
     }
 
     /// The task of a token that is not stale.

@@ -21,6 +21,7 @@ use std::vec;
 
 use rondel_future::CancelledError;
 
+use crate::awaited::Awaited;
 use crate::body::Slot;
 use crate::callback::Awaiting;
 use crate::cell::{AnyFuture, Body, Kind, WeakFuture};
@@ -31,7 +32,6 @@ use crate::future::Future;
 use crate::opaque;
 use crate::outer::Outer;
 use crate::running;
-use crate::task_state::Waiter;
 use crate::watcher::{Watch, Watcher};
 
 /// What the outer future of a gather has beyond a future.
@@ -50,13 +50,13 @@ pub(crate) struct GatherState {
 
 impl GatherState {
     /// The children that are there, to be cancelled.
-    pub(crate) fn children(&self) -> vec::IntoIter<Waiter> {
-        let children: Vec<Waiter> = self
+    pub(crate) fn children(&self) -> vec::IntoIter<Awaited> {
+        let children: Vec<Awaited> = self
             .children
             .borrow()
             .iter()
             .filter_map(WeakFuture::upgrade)
-            .map(Waiter::Future)
+            .map(Awaited::Future)
             .collect();
         children.into_iter()
     }
@@ -113,16 +113,8 @@ impl<O: 'static> Body for GatherBody<O> {
         Kind::Gather(&self.state)
     }
 
-    fn put(&self, value: &mut dyn Any) {
-        self.slot.put(value);
-    }
-
-    fn take(&self, into: &mut dyn Any) {
-        self.slot.take(into);
-    }
-
-    fn look(&self, f: &mut dyn FnMut(&dyn Any)) {
-        self.slot.look(f);
+    fn slot(&self) -> Option<&dyn Any> {
+        Some(&self.slot)
     }
 }
 

@@ -30,6 +30,7 @@
 
 mod as_completed;
 mod asleep;
+mod awaited;
 mod awaiter;
 mod body;
 mod callback;

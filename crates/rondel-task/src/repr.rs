@@ -13,11 +13,11 @@ use std::panic::Location;
 
 use rondel_future::{Completion, Outcome, State};
 
+use crate::awaited::Awaited;
 use crate::callback::Callback;
 use crate::cell::{Body, Kind};
 use crate::core::Core;
 use crate::exception::Exception;
-use crate::task_state::Waiter;
 
 /// How deep a task shows what it waits for, which may wait for something itself.
 const MAX_DEPTH: usize = 4;
@@ -75,12 +75,12 @@ impl Snapshot {
                 if let Some(waiter) = state.pending_waiters(core).next() {
                     f.write_str(" wait_for=")?;
                     match waiter {
-                        Waiter::Future(future) if depth < MAX_DEPTH => {
+                        Awaited::Future(future) if depth < MAX_DEPTH => {
                             future.fmt_nested(f, None, depth + 1)?;
                         }
-                        Waiter::Future(_) => f.write_str("...")?,
+                        Awaited::Future(_) => f.write_str("...")?,
                         // What asyncio's `sleep` waits for.
-                        Waiter::Sleep(_) => f.write_str("<Future pending cb=[Task.wakeup()]>")?,
+                        Awaited::Sleep(_) => f.write_str("<Future pending cb=[Task.wakeup()]>")?,
                     }
                 }
             }

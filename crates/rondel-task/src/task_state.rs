@@ -19,8 +19,8 @@ use rondel_context::Context;
 use rondel_future::CancelledError;
 use rondel_sched::{Alarm, Token};
 
+use crate::awaited::{Await, Awaited, AwaitedCell};
 use crate::cancel::Waiters;
-use crate::cell::AnyFuture;
 use crate::core::Core;
 use crate::shielded::Shields;
 
@@ -34,7 +34,7 @@ pub(crate) struct TaskState {
     number: u64,
     pub(crate) created_at: &'static Location<'static>,
     /// The first waiter; further ones are in `cold`.
-    waiter: WaiterCell,
+    waiter: AwaitedCell,
     /// Where the first waiter is awaited, while there is one.
     awaited_at: Cell<&'static Location<'static>>,
     pub(crate) context: Cell<Option<Context>>,
@@ -66,7 +66,7 @@ impl TaskState {
             token,
             number: number.unwrap_or(0),
             created_at,
-            waiter: WaiterCell::default(),
+            waiter: AwaitedCell::default(),
             awaited_at: Cell::new(created_at),
             context: Cell::new(context),
             cold: Cell::new(None),
@@ -188,34 +188,43 @@ impl TaskState {
     // --- waiters (I1) --------------------------------------------------------------------------
 
     /// Notes that the coroutine waits in the line `at`; the place is for `remove_waiter`.
-    #[inline]
-    pub(crate) fn add_waiter(&self, waiter: Waiter, at: &'static Location<'static>) -> WaiterPlace {
-        if self.waiter.is_empty() {
-            self.waiter.set(waiter);
-            self.awaited_at.set(at);
-            return WaiterPlace::FIRST;
+    #[inline(always)]
+    pub(crate) fn add_waiter(
+        &self,
+        awaited: Awaited,
+        at: &'static Location<'static>,
+    ) -> WaiterPlace {
+        if !self.waiter.is_empty() {
+            return self.add_further_waiter(awaited, at);
         }
+        self.waiter.set(awaited);
+        self.awaited_at.set(at);
+        WaiterPlace::FIRST
+    }
+
+    #[cold]
+    fn add_further_waiter(&self, awaited: Awaited, at: &'static Location<'static>) -> WaiterPlace {
         self.waits_for_several.set(true);
-        self.with_cold(|cold| cold.add_waiter(Await { waiter, at }))
+        self.with_cold(|cold| cold.add_waiter(Await { awaited, at }))
     }
 
     /// Takes a waiter out of its place, if it is still there.
     #[inline]
-    pub(crate) fn remove_waiter(&self, place: WaiterPlace, waiter: &Waiter) -> Option<Waiter> {
+    pub(crate) fn remove_waiter(&self, place: WaiterPlace, awaited: &Awaited) -> Option<Awaited> {
         match place.is_first() {
-            true if self.waiter.is(waiter) => self.waiter.take(),
+            true if self.waiter.is(awaited) => self.waiter.take(),
             true => None,
             false => self
-                .look_at_cold(|cold| cold.remove_waiter(place, waiter))
+                .look_at_cold(|cold| cold.remove_waiter(place, awaited))
                 .flatten(),
         }
     }
 
     /// A step begins: the first waiter, and mostly the only one, is waited for no longer if it is done.
-    #[inline]
     ///
     /// A sleep is, if an alarm of the task has `rung`; only among several the scheduler has to be asked, which may have to be fetched
     /// from far off in memory.
+    #[inline]
     pub(crate) fn forget_done_waiter(&self, core: &Core, rung: bool) {
         let is_done = match self.waiter.sleep() {
             Some(alarm) if self.waits_for_several.get() => {
@@ -244,7 +253,7 @@ impl TaskState {
     /// As `pending_waiters`, with the lines that await them.
     pub(crate) fn pending_awaits(&self, core: &Core) -> Vec<Await> {
         let at = self.awaited_at.get();
-        let first = self.waiter(core).map(|waiter| Await { waiter, at });
+        let first = self.waiter(core).map(|awaited| Await { awaited, at });
         let more = self.look_at_cold(|cold| cold.pending_awaits(core).cloned().collect::<Vec<_>>());
         first.into_iter().chain(more.unwrap_or_default()).collect()
     }
@@ -255,7 +264,7 @@ impl TaskState {
     }
 
     /// The first waiter, if it is not done.
-    fn waiter(&self, core: &Core) -> Option<Waiter> {
+    fn waiter(&self, core: &Core) -> Option<Awaited> {
         let first = self.waiter.get();
         first.filter(|first| first.is_pending(core))
     }
@@ -312,118 +321,10 @@ impl WaiterPlace {
     }
 }
 
-/// What a coroutine waits for.
-#[derive(Clone)]
-pub(crate) enum Waiter {
-    Future(AnyFuture),
-    /// A time: a future that nobody else could wait for, and so none.
-    Sleep(Alarm),
-}
-
-impl Waiter {
-    #[inline]
-    fn is_pending(&self, core: &Core) -> bool {
-        match self {
-            Self::Future(future) => !future.done(),
-            Self::Sleep(alarm) => core.scheduler().alarm_time(*alarm).is_some(),
-        }
-    }
-
-    fn is(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Future(future), Self::Future(other)) => future.ptr_eq(other),
-            (Self::Sleep(alarm), Self::Sleep(other)) => alarm == other,
-            (Self::Future(_), Self::Sleep(_)) | (Self::Sleep(_), Self::Future(_)) => false,
-        }
-    }
-}
-
-/// A place for one waiter.
-///
-/// Two cells of a word each, of which one is empty: what is written in pieces and read as a whole, as an enum of two words is, makes
-/// the processor wait.
-#[derive(Default)]
-struct WaiterCell {
-    future: Cell<Option<AnyFuture>>,
-    sleep: Cell<Option<Alarm>>,
-}
-
-impl WaiterCell {
-    #[inline]
-    fn is_empty(&self) -> bool {
-        self.sleep.get().is_none() && self.look(|future| future.is_none())
-    }
-
-    #[inline]
-    fn set(&self, waiter: Waiter) {
-        match waiter {
-            Waiter::Future(future) => self.future.set(Some(future)),
-            Waiter::Sleep(alarm) => self.sleep.set(Some(alarm)),
-        }
-    }
-
-    #[inline]
-    fn take(&self) -> Option<Waiter> {
-        match self.sleep.take() {
-            Some(alarm) => Some(Waiter::Sleep(alarm)),
-            None => self.future.take().map(Waiter::Future),
-        }
-    }
-
-    fn get(&self) -> Option<Waiter> {
-        match self.sleep.get() {
-            Some(alarm) => Some(Waiter::Sleep(alarm)),
-            None => self.look(|future| future.cloned().map(Waiter::Future)),
-        }
-    }
-
-    #[inline]
-    fn is(&self, waiter: &Waiter) -> bool {
-        match waiter {
-            Waiter::Future(waiter) => {
-                self.look(|future| future.is_some_and(|future| future.ptr_eq(waiter)))
-            }
-            Waiter::Sleep(alarm) => self.sleep.get() == Some(*alarm),
-        }
-    }
-
-    #[inline]
-    fn sleep(&self) -> Option<Alarm> {
-        self.sleep.get()
-    }
-
-    fn clear_sleep(&self, alarm: Alarm) {
-        if self.sleep.get() == Some(alarm) {
-            self.sleep.set(None);
-        }
-    }
-
-    #[inline]
-    fn is_done_future(&self) -> bool {
-        self.look(|future| future.is_some_and(|future| future.done()))
-    }
-
-    /// `f` runs no code of the user.
-    #[inline]
-    fn look<R>(&self, f: impl FnOnce(Option<&AnyFuture>) -> R) -> R {
-        let future = self.future.take();
-        let found = f(future.as_ref());
-        self.future.set(future);
-        found
-    }
-}
-
 /// A sleep that was ended by an error, which its leaf has not returned yet.
 struct Interrupted {
     alarm: Alarm,
     message: Option<Arc<str>>,
-}
-
-/// What a task waits for, and the line that awaits it.
-#[derive(Clone)]
-pub(crate) struct Await {
-    pub(crate) waiter: Waiter,
-    pub(crate) at: &'static Location<'static>,
 }
 
 /// What most tasks never need.
@@ -451,22 +352,22 @@ impl Cold {
         WaiterPlace(u32::try_from(index + 1).expect("memory is full long before"))
     }
 
-    fn remove_waiter(&mut self, place: WaiterPlace, waiter: &Waiter) -> Option<Waiter> {
+    fn remove_waiter(&mut self, place: WaiterPlace, awaited: &Awaited) -> Option<Awaited> {
         let index = (place.0 as usize).checked_sub(1)?;
-        let awaited = self.waiters.get_mut(index)?;
-        let removed = awaited.take_if(|awaited| awaited.waiter.is(waiter))?;
+        let waiter = self.waiters.get_mut(index)?;
+        let removed = waiter.take_if(|waiter| waiter.awaited.is(awaited))?;
         self.gaps.push(place.0 - 1);
-        Some(removed.waiter)
+        Some(removed.awaited)
     }
 
     fn pending_awaits(&self, core: &Core) -> impl Iterator<Item = &Await> {
         let awaits = self.waiters.iter().flatten();
-        awaits.filter(|awaited| awaited.waiter.is_pending(core))
+        awaits.filter(|waiter| waiter.awaited.is_pending(core))
     }
 
-    fn pending_waiters(&self, core: &Core) -> Vec<Waiter> {
+    fn pending_waiters(&self, core: &Core) -> Vec<Awaited> {
         self.pending_awaits(core)
-            .map(|awaited| awaited.waiter.clone())
+            .map(|waiter| waiter.awaited.clone())
             .collect()
     }
 }

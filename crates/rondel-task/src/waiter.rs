@@ -49,7 +49,7 @@ impl Waiter {
     /// # Errors
     /// `NoRunningLoopError` outside of the coroutines and callbacks of a loop.
     #[track_caller]
-    #[inline]
+    #[inline(always)]
     pub fn new() -> Result<Self, NoRunningLoopError> {
         let core = running::running_core()?;
         Ok(Self(body::valueless(core).made_at(Location::caller())))

@@ -325,6 +325,13 @@ impl<S: Storage> BaseQueue<S> {
 /// Wakes the first task in the line that is not cancelled.
 #[inline]
 fn wake_next(waiters: &Waiters) {
+    if !waiters.is_empty() {
+        wake_first(waiters);
+    }
+}
+
+#[inline(never)]
+fn wake_first(waiters: &Waiters) {
     while let Some(next) = waiters.pop() {
         if next.wake() {
             return;

@@ -11,12 +11,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::awaited::Awaited;
 use crate::callback::Awaiting;
 use crate::cell::{AnyFuture, WeakFuture};
 use crate::core::Core;
 use crate::ensure_future::IsFuture;
 use crate::inspect::side_table::SideTable;
-use crate::task_state::Waiter;
 
 /// What was told by hand: for each future, who awaits it.
 #[derive(Default)]
@@ -80,7 +80,7 @@ impl Waiters {
         for task in core.tasks() {
             let awaits = task.task_state().map(|state| state.pending_awaits(core));
             for awaited in awaits.into_iter().flatten() {
-                if let Waiter::Future(future) = awaited.waiter {
+                if let Awaited::Future(future) = awaited.awaited {
                     let tasks = waiters.entry(future.address()).or_default();
                     tasks.push(task.clone());
                 }
