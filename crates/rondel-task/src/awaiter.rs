@@ -36,7 +36,7 @@ use crate::task::Task;
 use crate::task_state::{TaskState, WaiterPlace};
 use crate::waker;
 
-/// A leaf without the type of its value.
+/// A leaf without the type of its value; four words, as every coroutine that waits has one in it.
 pub(crate) struct Leaf {
     future: AnyFuture,
     /// The line that awaits it, for whoever asks what a task waits for.
@@ -388,5 +388,16 @@ impl<T: Clone + 'static> IntoFuture for &Task<T> {
     #[track_caller]
     fn into_future(self) -> Awaiter<T> {
         Future::from(self.clone()).into_future()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(target_pointer_width = "64")]
+    fn a_leaf_is_four_words() {
+        assert_eq!(size_of::<Leaf>(), 32);
     }
 }

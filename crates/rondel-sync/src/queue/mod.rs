@@ -1,12 +1,10 @@
 //! `Queue`, `LifoQueue` and `PriorityQueue`: values from task to task, as many at a time as fit.
 //!
-//! In which order they come out is the [`Storage`]'s business.
+//! In which order they come out is the [`Storage`]'s business, how a task waits `wait`'s.
 //!
 //! # Invariants
 //! - I1: A value stays in the storage until the very poll that gives it to a getter, so a getter that goes away loses none.
-//! - I2: Who is woken has left the list of its kind. A task that was woken and goes away all the same wakes the next, if there
-//!   still is something to be had.
-//! - I3: No value is dropped while the queue is between two states: `shutdown` drops what it has taken out at its very end.
+//! - I2: No value is dropped while the queue is between two states: `shutdown` drops what it has taken out at its very end.
 //!
 //! # asyncio
 //! [Queues](https://docs.python.org/3/library/asyncio-queue.html). The subclasses' `_put` and `_get` are the storage here.
@@ -14,21 +12,21 @@
 mod error;
 mod heap;
 mod storage;
+mod wait;
 
 use std::cell::Cell;
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::marker::PhantomData;
 use std::panic::Location;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Poll, ready};
 
-use rondel_task::{Result, ValueError, Woken};
+use rondel_task::{Result, ValueError};
 
 use crate::event::Event;
 use crate::loop_bound::LoopBound;
 use crate::waiters::Waiters;
+use wait::{Getters, Putters, Wait, wake_all, wake_next};
 
 pub use error::{GetNowaitError, PutNowaitError, QueueEmpty, QueueFull, QueueShutDown};
 pub use heap::Heap;
@@ -319,158 +317,6 @@ impl<S: Storage> BaseQueue<S> {
         wake_all(&self.shared.getters);
         wake_all(&self.shared.putters);
         drop(emptied);
-    }
-}
-
-/// Wakes the first task in the line that is not cancelled.
-#[inline]
-fn wake_next(waiters: &Waiters) {
-    if !waiters.is_empty() {
-        wake_first(waiters);
-    }
-}
-
-#[inline(never)]
-fn wake_first(waiters: &Waiters) {
-    while let Some(next) = waiters.pop() {
-        if next.wake() {
-            return;
-        }
-    }
-}
-
-fn wake_all(waiters: &Waiters) {
-    while let Some(next) = waiters.pop() {
-        next.wake();
-    }
-}
-
-/// What a task waits for.
-trait Line {
-    /// Those who wait for it.
-    fn waiters<S>(queue: &Shared<S>) -> &Waiters;
-
-    /// Whether there is some.
-    fn is_ready<S: Storage>(queue: &BaseQueue<S>) -> bool;
-}
-
-/// For a value.
-struct Getters;
-
-/// For room.
-struct Putters;
-
-impl Line for Getters {
-    #[inline]
-    fn waiters<S>(queue: &Shared<S>) -> &Waiters {
-        &queue.getters
-    }
-
-    #[inline]
-    fn is_ready<S: Storage>(queue: &BaseQueue<S>) -> bool {
-        !queue.empty()
-    }
-}
-
-impl Line for Putters {
-    #[inline]
-    fn waiters<S>(queue: &Shared<S>) -> &Waiters {
-        &queue.putters
-    }
-
-    #[inline]
-    fn is_ready<S: Storage>(queue: &BaseQueue<S>) -> bool {
-        !queue.full()
-    }
-}
-
-/// A wait in a line.
-struct Wait<S: Storage, L: Line> {
-    queue: BaseQueue<S>,
-    at: &'static Location<'static>,
-    /// The place in the line, while it has one.
-    woken: Option<Woken>,
-    _line: PhantomData<L>,
-}
-
-impl<S: Storage, L: Line> Wait<S, L> {
-    #[inline]
-    fn new(queue: &BaseQueue<S>, at: &'static Location<'static>) -> Self {
-        Self {
-            queue: queue.clone(),
-            at,
-            woken: None,
-            _line: PhantomData,
-        }
-    }
-
-    /// Ready when there is something; it is to be taken at once.
-    #[inline(always)]
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        ready!(self.poll_woken(cx))?;
-        if L::is_ready(&self.queue) {
-            return Poll::Ready(Ok(()));
-        }
-        self.wait(cx)
-    }
-
-    #[inline(never)]
-    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        while !L::is_ready(&self.queue) {
-            self.begin()?;
-            ready!(self.poll_woken(cx))?;
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    /// Takes a place at the end of the line.
-    #[inline(always)]
-    fn begin(&mut self) -> Result<()> {
-        let queue = &*self.queue.shared;
-        if queue.is_shut_down.get() {
-            return Err(QueueShutDown.into());
-        }
-        let waiter = queue.bound.create_waiter(&self.queue)?;
-        L::waiters(queue).push(waiter.clone());
-        self.woken = Some(waiter.woken_at(self.at));
-        Ok(())
-    }
-
-    /// Waits until woken, and leaves the line.
-    #[inline(always)]
-    fn poll_woken(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        let Some(woken) = &mut self.woken else {
-            return Poll::Ready(Ok(()));
-        };
-        let outcome = ready!(Pin::new(woken).poll(cx));
-        match outcome {
-            Ok(()) => self.woken = None,
-            Err(_) => self.give_up(),
-        }
-        Poll::Ready(outcome)
-    }
-
-    /// Gives up the place in the line (I2).
-    #[cold]
-    fn give_up(&mut self) {
-        let Some(woken) = self.woken.take() else {
-            return;
-        };
-        let waiters = L::waiters(&self.queue.shared);
-        if !woken.is_woken() {
-            waiters.remove(|waiter| woken.is_for(waiter));
-        } else if L::is_ready(&self.queue) {
-            wake_next(waiters);
-        }
-    }
-}
-
-impl<S: Storage, L: Line> Drop for Wait<S, L> {
-    #[inline]
-    fn drop(&mut self) {
-        if self.woken.is_some() {
-            self.give_up();
-        }
     }
 }
 
