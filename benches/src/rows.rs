@@ -3,7 +3,8 @@
 use crate::measure::{Case, Row};
 use crate::peer::Peer;
 use crate::peers::{
-    Compio, Floor, Futures, Glommio, Monoio, Rondel, Smol, TokioLocalRuntime, TokioLocalSet,
+    Compio, Floor, Futures, Glommio, Monoio, Rondel, RondelSlack, Smol, TokioLocalRuntime,
+    TokioLocalSet,
 };
 use crate::workloads::memory::Allocated;
 use crate::workloads::{callbacks, cancellation, growth, memory, messages, tasks, threads, timers};
@@ -50,6 +51,14 @@ macro_rules! many_timers {
         .into_iter()
         .chain([Case::new(Glommio::NAME, || Err(FEW_WAKERS.to_owned()))])
         .collect()
+    };
+}
+
+/// Those, and rondel with timers that may be late.
+macro_rules! sleeping {
+    (|$name:ident| $work:expr) => {
+        cases!(|$name| $work;
+            Rondel, RondelSlack, TokioLocalSet, TokioLocalRuntime, Smol, Monoio, Glommio, Compio)
     };
 }
 
@@ -150,15 +159,15 @@ pub fn time() -> Vec<Row> {
         ),
         (
             "timers, 1,000 tasks sleep",
-            timed!(|P| timers::fire::<P>(1_000)),
+            sleeping!(|P| timers::fire::<P>(1_000)),
         ),
         (
             "timers, 100,000 tasks sleep",
-            timed!(|P| timers::fire::<P>(100_000)),
+            sleeping!(|P| timers::fire::<P>(100_000)),
         ),
         (
             "timers, 1,000,000 tasks sleep",
-            timed!(|P| timers::fire::<P>(MILLION)),
+            sleeping!(|P| timers::fire::<P>(MILLION)),
         ),
     ];
     let threads = [

@@ -20,7 +20,7 @@ mod smol;
 mod tokio;
 
 pub use self::floor::Floor;
-pub use self::rondel::Rondel;
+pub use self::rondel::{Rondel, RondelSlack};
 
 #[cfg(feature = "peers")]
 pub use self::{

@@ -3,19 +3,28 @@
 use std::future::Future;
 use std::time::Duration;
 
-use rondel::EventLoop;
+use rondel::{Builder, EventLoop};
 
 use crate::peer::{Cancel, Gather, Oneshot, Peer, Queue, Timers};
 
 /// An event loop of rondel, with its clock and the platform's selector.
+pub type Rondel = WithSlack<0>;
+
+/// One whose timers may be a millisecond late, as those of others are.
+pub type RondelSlack = WithSlack<1>;
+
+/// An event loop whose timers may be late by so many milliseconds.
 #[derive(Clone, Debug)]
-pub struct Rondel(EventLoop);
+pub struct WithSlack<const SLACK: u64>(EventLoop);
 
 /// Nothing is cancelled or refused in these workloads, except where they say so.
 const FINE: &str = "no workload cancels a task that another waits for";
 
-impl Peer for Rondel {
-    const NAME: &'static str = "rondel";
+impl<const SLACK: u64> Peer for WithSlack<SLACK> {
+    const NAME: &'static str = match SLACK {
+        0 => "rondel",
+        _ => "rondel, 1 ms late",
+    };
 
     type Output<T: 'static> = rondel::Result<T>;
     type Handle<T: 'static> = rondel::Task<T>;
@@ -25,7 +34,8 @@ impl Peer for Rondel {
         T: 'static,
         F: Future<Output = Self::Output<T>> + 'static,
     {
-        let event_loop = EventLoop::new().map_err(|error| error.to_string())?;
+        let builder = Builder::new().timer_slack(Duration::from_millis(SLACK));
+        let event_loop = EventLoop::build(builder).map_err(|error| error.to_string())?;
         // The workloads about memory end with a million tasks that wait, each of which would be reported.
         event_loop.set_exception_handler(Some(|_: &_, _: &_| {}));
         let main = main(Self(event_loop.clone()));
@@ -54,7 +64,7 @@ impl Peer for Rondel {
     }
 }
 
-impl Gather for Rondel {
+impl<const SLACK: u64> Gather for WithSlack<SLACK> {
     async fn gather<T, F>(&self, coroutines: impl Iterator<Item = F> + 'static) -> Vec<T>
     where
         T: Clone + 'static,
@@ -64,7 +74,7 @@ impl Gather for Rondel {
     }
 }
 
-impl Cancel for Rondel {
+impl<const SLACK: u64> Cancel for WithSlack<SLACK> {
     async fn cancel(handles: Vec<Self::Handle<()>>) {
         for task in &handles {
             task.cancel();
@@ -76,7 +86,7 @@ impl Cancel for Rondel {
     }
 }
 
-impl Oneshot for Rondel {
+impl<const SLACK: u64> Oneshot for WithSlack<SLACK> {
     type Sender = rondel::Future<usize>;
     type Receiver = rondel::Future<usize>;
 
@@ -94,7 +104,7 @@ impl Oneshot for Rondel {
     }
 }
 
-impl Queue for Rondel {
+impl<const SLACK: u64> Queue for WithSlack<SLACK> {
     type Putter = rondel::Queue<usize>;
     type Getter = rondel::Queue<usize>;
 
@@ -112,7 +122,7 @@ impl Queue for Rondel {
     }
 }
 
-impl Timers for Rondel {
+impl<const SLACK: u64> Timers for WithSlack<SLACK> {
     async fn sleep(delay: Duration) {
         rondel::sleep(delay).await.expect(FINE);
     }

@@ -23,7 +23,7 @@ use rondel_sched::{ClosedError, Handle, Scheduler, TimerHandle};
 use crate::{
     Builder, ExceptionContext, ExceptionHandler, Extension, InFlight, LoopHandle, RunError,
     exceptions, handle::Entrance, idle::Idle, inspect::Inspection, pace::Pace, running::Stopping,
-    selector::Direction, signals::Signals, watchers::Watchers,
+    selector::Direction, signals::Signals, waiting::Waiting, watchers::Watchers,
 };
 
 /// An event loop: callbacks, timers, file descriptors and messages from other threads, one after another on one thread.
@@ -65,7 +65,7 @@ struct Shared {
     extension: RefCell<Option<Weak<dyn Extension>>>,
     exception_handler: RefCell<Option<ExceptionHandler>>,
     interruptible: Cell<bool>,
-    jump_past_io: bool,
+    waiting: Waiting,
     signals: Rc<Signals>,
     inspection: Inspection,
     idle: Idle,
@@ -93,7 +93,7 @@ impl EventLoop {
             clock,
             backend,
             interruptible,
-            jump_past_io,
+            waiting,
             debug,
         } = builder;
         let watchers = Watchers::open(backend)?;
@@ -118,7 +118,7 @@ impl EventLoop {
             extension: RefCell::new(None),
             exception_handler: RefCell::new(None),
             interruptible: Cell::new(interruptible),
-            jump_past_io,
+            waiting,
             signals: Rc::default(),
             inspection: Inspection::new(debug, Location::caller()),
             idle: Idle::default(),
@@ -411,8 +411,8 @@ impl EventLoop {
         &self.0.interruptible
     }
 
-    pub(crate) fn jump_past_io(&self) -> bool {
-        self.0.jump_past_io
+    pub(crate) fn waiting(&self) -> Waiting {
+        self.0.waiting
     }
 
     pub(crate) fn signals(&self) -> &Rc<Signals> {

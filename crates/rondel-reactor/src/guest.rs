@@ -39,7 +39,7 @@ impl EventLoop {
         if self.scheduler().has_ready() || self.is_stopping() {
             return Some(Duration::ZERO);
         }
-        let when = self.scheduler().next_timer()?;
+        let when = self.waiting().wake_up_time(self.scheduler().next_timer()?);
         Some(when.saturating_sub(self.time()))
     }
 

@@ -153,7 +153,7 @@ impl EventLoop {
     /// Whether nothing outside of the clock is waited for.
     fn may_jump(&self) -> bool {
         let watching = self.user_watchers() > 0;
-        !self.entrance().has_in_flight() && (!watching || self.jump_past_io())
+        !self.entrance().has_in_flight() && (!watching || self.waiting().jump_past_io)
     }
 
     /// Decides how the descriptors are looked at.
@@ -171,7 +171,7 @@ impl EventLoop {
         if self.scheduler().clock().is_virtual() {
             return self.plan_virtual();
         }
-        let next = self.scheduler().wake_up_time();
+        let next = self.wake_up_time();
         if let Some(plan) = self.plan_idle(next) {
             return Ok(plan);
         }
@@ -205,7 +205,7 @@ impl EventLoop {
         let threshold = clock
             .as_virtual()
             .map_or(Duration::ZERO, VirtualClock::autojump_threshold);
-        if !threshold.is_zero() || watching && self.jump_past_io() {
+        if !threshold.is_zero() || watching && self.waiting().jump_past_io {
             // What comes from outside meanwhile comes before the jump.
             self.select(Some(threshold))?;
             if self.scheduler().has_ready() {
@@ -217,7 +217,7 @@ impl EventLoop {
         if !in_flight && self.scheduler().receive() {
             return Ok(Plan::Go);
         }
-        let may_jump = !in_flight && (!watching || self.jump_past_io());
+        let may_jump = !in_flight && (!watching || self.waiting().jump_past_io);
         if may_jump && next.is_some_and(|when| clock.jump_to(when)) {
             return Ok(Plan::Go);
         }
@@ -273,9 +273,9 @@ impl EventLoop {
     /// Tells the instruments of the wait, and says how long it may last after that: less where one has set a timer.
     #[cold]
     fn tell_of_wait(&self, timeout: Option<Duration>) -> Option<Duration> {
-        let planned = self.scheduler().wake_up_time();
+        let planned = self.wake_up_time();
         self.call_instruments(|instrument| instrument.before_io_wait(timeout));
-        let next = self.scheduler().wake_up_time();
+        let next = self.wake_up_time();
         let Some(earlier) = next.filter(|next| planned.is_none_or(|planned| *next < planned))
         else {
             return timeout;

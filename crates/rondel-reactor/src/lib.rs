@@ -78,6 +78,7 @@ mod running;
 mod selector;
 mod signals;
 mod threadsafe;
+mod waiting;
 mod watchers;
 
 pub use builder::Builder;
