@@ -21,7 +21,7 @@ use core::{fmt, mem};
 ///
 /// `C` is a callback and `E` an exception, both of the owner's choice; neither is called, cloned or compared, and no method
 /// drops one.
-/// For a `C` and an `E` of 16 bytes, `C` with a niche, a completion takes 24 bytes.
+/// For a `C` and an `E` of 16 bytes a completion takes 24 bytes.
 ///
 /// # Examples
 ///
@@ -53,34 +53,18 @@ use core::{fmt, mem};
 /// ```
 pub struct Completion<C, E>(Stage<C, E>);
 
-/// What each state holds; a flag fits into the padding after the tag.
+/// What each state holds; a flag beside it would cost a word, so there is a stage for each of its values.
 enum Stage<C, E> {
     Pending(Callbacks<C>),
-    Cancelled {
-        message: Option<Arc<str>>,
-        origin: Origin,
-    },
+    /// By `cancel(message)`: every reader's error carries the message.
+    Cancelled(Option<Arc<str>>),
+    /// By the error that ended a coroutine: the first reader gets that error, later readers one without message.
+    CancelledByError(Option<Arc<str>>),
     Value,
-    Exception {
-        exception: E,
-        read: Read,
-    },
-}
-
-/// Where the message of a cancellation comes from.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Origin {
-    /// From `cancel(message)`: every reader's error carries it.
-    Request,
-    /// From the error that ended a coroutine: the first reader gets that error, later readers one without message.
-    Coroutine,
-}
-
-/// Whether somebody has read an exception.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Read {
-    No,
-    Yes,
+    /// An exception that nobody has read.
+    Unread(E),
+    /// One that somebody has read.
+    Read(E),
 }
 
 impl<C, E> Completion<C, E> {
@@ -94,8 +78,8 @@ impl<C, E> Completion<C, E> {
     pub fn state(&self) -> State {
         match self.0 {
             Stage::Pending(_) => State::Pending,
-            Stage::Cancelled { .. } => State::Cancelled,
-            Stage::Value | Stage::Exception { .. } => State::Finished,
+            Stage::Cancelled(_) | Stage::CancelledByError(_) => State::Cancelled,
+            Stage::Value | Stage::Unread(_) | Stage::Read(_) => State::Finished,
         }
     }
 
@@ -108,7 +92,7 @@ impl<C, E> Completion<C, E> {
     /// Tells whether the future was cancelled.
     #[inline]
     pub fn cancelled(&self) -> bool {
-        matches!(self.0, Stage::Cancelled { .. })
+        matches!(self.0, Stage::Cancelled(_) | Stage::CancelledByError(_))
     }
 
     /// Finishes the future with a value that the caller keeps, and returns the callbacks to schedule.
@@ -139,10 +123,7 @@ impl<C, E> Completion<C, E> {
         match self.pending() {
             Ok(callbacks) => {
                 let callbacks = mem::take(callbacks);
-                self.0 = Stage::Exception {
-                    exception,
-                    read: Read::No,
-                };
+                self.0 = Stage::Unread(exception);
                 Ok(callbacks)
             }
             Err(error) => Err(Refused::new(exception, error)),
@@ -154,21 +135,21 @@ impl<C, E> Completion<C, E> {
     /// On a done future it only marks the outcome as read, as asyncio does: who cancels a future has no more interest in its
     /// exception.
     pub fn cancel(&mut self, message: Option<Arc<str>>) -> Cancel<C> {
-        self.cancel_from(Origin::Request, message)
+        self.cancel_as(Stage::Cancelled(message))
     }
 
     /// Cancels the future because this error has ended the coroutine behind it.
     ///
     /// The first [`cancelled_error`](Self::cancelled_error) returns the error itself, later ones an error without message.
     pub fn cancel_with(&mut self, error: CancelledError) -> Cancel<C> {
-        self.cancel_from(Origin::Coroutine, error.into_message())
+        self.cancel_as(Stage::CancelledByError(error.into_message()))
     }
 
-    fn cancel_from(&mut self, origin: Origin, message: Option<Arc<str>>) -> Cancel<C> {
+    fn cancel_as(&mut self, cancelled: Stage<C, E>) -> Cancel<C> {
         match self.pending() {
             Ok(callbacks) => {
                 let callbacks = mem::take(callbacks);
-                self.0 = Stage::Cancelled { message, origin };
+                self.0 = cancelled;
                 Cancel::Cancelled(callbacks)
             }
             Err(_) => {
@@ -185,25 +166,18 @@ impl<C, E> Completion<C, E> {
     /// For a future that is not cancelled it is an error without message.
     pub fn cancelled_error(&mut self) -> CancelledError {
         match &mut self.0 {
-            Stage::Cancelled {
-                message,
-                origin: Origin::Request,
-            } => CancelledError::from_message(message.clone()),
-            Stage::Cancelled {
-                message,
-                origin: Origin::Coroutine,
-            } => CancelledError::from_message(message.take()),
-            Stage::Pending(_) | Stage::Value | Stage::Exception { .. } => CancelledError::new(),
+            Stage::Cancelled(message) => CancelledError::from_message(message.clone()),
+            Stage::CancelledByError(message) => CancelledError::from_message(message.take()),
+            Stage::Pending(_) | Stage::Value | Stage::Unread(_) | Stage::Read(_) => {
+                CancelledError::new()
+            }
         }
     }
 
     /// Returns the message that was given to [`cancel`](Self::cancel), and none after [`cancel_with`](Self::cancel_with).
     pub fn cancel_message(&self) -> Option<&str> {
         match &self.0 {
-            Stage::Cancelled {
-                message,
-                origin: Origin::Request,
-            } => message.as_deref(),
+            Stage::Cancelled(message) => message.as_deref(),
             _ => None,
         }
     }
@@ -213,17 +187,19 @@ impl<C, E> Completion<C, E> {
     pub fn outcome(&self) -> Outcome<'_, E> {
         match &self.0 {
             Stage::Pending(_) => Outcome::Pending,
-            Stage::Cancelled { .. } => Outcome::Cancelled,
+            Stage::Cancelled(_) | Stage::CancelledByError(_) => Outcome::Cancelled,
             Stage::Value => Outcome::Value,
-            Stage::Exception { exception, .. } => Outcome::Exception(exception),
+            Stage::Unread(exception) | Stage::Read(exception) => Outcome::Exception(exception),
         }
     }
 
     /// Notes that somebody has read the outcome, so that nothing is left to report.
     #[inline]
     pub fn retrieve(&mut self) {
-        if let Stage::Exception { read, .. } = &mut self.0 {
-            *read = Read::Yes;
+        if let Stage::Unread(_) = &self.0
+            && let Stage::Unread(exception) = mem::replace(&mut self.0, Stage::Value)
+        {
+            self.0 = Stage::Read(exception);
         }
     }
 
@@ -245,10 +221,7 @@ impl<C, E> Completion<C, E> {
     #[inline]
     pub fn unretrieved(&self) -> Option<&E> {
         match &self.0 {
-            Stage::Exception {
-                exception,
-                read: Read::No,
-            } => Some(exception),
+            Stage::Unread(exception) => Some(exception),
             _ => None,
         }
     }
@@ -328,15 +301,15 @@ impl<C, E: fmt::Debug> fmt::Debug for Completion<C, E> {
                 .debug_struct("Pending")
                 .field("callbacks", &callbacks.len())
                 .finish(),
-            Stage::Cancelled { message, .. } => f
+            Stage::Cancelled(message) | Stage::CancelledByError(message) => f
                 .debug_struct("Cancelled")
                 .field("message", message)
                 .finish(),
             Stage::Value => f.write_str("Finished"),
-            Stage::Exception { exception, read } => f
+            Stage::Unread(exception) | Stage::Read(exception) => f
                 .debug_struct("Finished")
                 .field("exception", exception)
-                .field("retrieved", &(*read == Read::Yes))
+                .field("retrieved", &matches!(self.0, Stage::Read(_)))
                 .finish(),
         }
     }
@@ -350,9 +323,10 @@ mod tests {
     use core::error::Error;
     use core::mem::size_of;
 
+    type Exception = Arc<dyn Error + Send + Sync>;
+
     #[test]
     fn fits_24_bytes() {
-        type Exception = Arc<dyn Error + Send + Sync>;
         enum Compact {
             #[expect(dead_code, reason = "only its size is of interest")]
             Step(Rc<()>),
@@ -366,7 +340,8 @@ mod tests {
     }
 
     #[test]
-    fn an_exception_without_niche_costs_no_more() {
+    fn neither_a_callback_nor_an_exception_needs_a_niche() {
         assert!(size_of::<Completion<Rc<dyn Fn()>, [u64; 2]>>() <= 24);
+        assert!(size_of::<Completion<[u64; 2], Exception>>() <= 24);
     }
 }

@@ -3,6 +3,7 @@
 //! A task keeps the first of what it waits for in a cell, and further ones in a list of its own (`task_state`).
 
 use std::cell::Cell;
+use std::mem;
 use std::panic::Location;
 
 use rondel_sched::Alarm;
@@ -49,7 +50,7 @@ pub(crate) struct AwaitedCell {
 impl AwaitedCell {
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.sleep.get().is_none() && self.look(|future| future.is_none())
+        self.sleep.get().is_none() && self.look(|_| ()).is_none()
     }
 
     #[inline]
@@ -71,16 +72,14 @@ impl AwaitedCell {
     pub(crate) fn get(&self) -> Option<Awaited> {
         match self.sleep.get() {
             Some(alarm) => Some(Awaited::Sleep(alarm)),
-            None => self.look(|future| future.cloned().map(Awaited::Future)),
+            None => self.look(AnyFuture::clone).map(Awaited::Future),
         }
     }
 
     #[inline]
     pub(crate) fn is(&self, awaited: &Awaited) -> bool {
         match awaited {
-            Awaited::Future(awaited) => {
-                self.look(|future| future.is_some_and(|future| future.ptr_eq(awaited)))
-            }
+            Awaited::Future(awaited) => self.look(|future| future.ptr_eq(awaited)) == Some(true),
             Awaited::Sleep(alarm) => self.sleep.get() == Some(*alarm),
         }
     }
@@ -98,16 +97,17 @@ impl AwaitedCell {
 
     #[inline]
     pub(crate) fn is_done_future(&self) -> bool {
-        self.look(|future| future.is_some_and(|future| future.done()))
+        self.look(|future| future.done()) == Some(true)
     }
 
     /// `f` runs no code of the user.
     #[inline]
-    fn look<R>(&self, f: impl FnOnce(Option<&AnyFuture>) -> R) -> R {
-        let future = self.future.take();
-        let found = f(future.as_ref());
-        self.future.set(future);
-        found
+    fn look<R>(&self, f: impl FnOnce(&AnyFuture) -> R) -> Option<R> {
+        let future = self.future.take()?;
+        let found = f(&future);
+        // It is empty, and there is nothing to be dropped.
+        mem::forget(self.future.replace(Some(future)));
+        Some(found)
     }
 }
 

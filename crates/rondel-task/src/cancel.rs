@@ -127,13 +127,14 @@ fn ask(future: &AnyFuture, message: &Option<Arc<str>>, shields: u32) -> Asked {
                 return Asked::Answer(true);
             }
             state.count_cancel();
-            if state.is_waiting(future.core()) {
-                Asked::Children(state.pending_waiters(future.core()))
-            } else {
-                throw_at_next_step(state, message);
-                future.core().schedule_unless_running(state);
-                Asked::Answer(true)
+            let waiters = state.pending_waiters(future.core());
+            // Both parts of the chain know how many they are.
+            if waiters.size_hint().0 > 0 {
+                return Asked::Children(waiters);
             }
+            throw_at_next_step(state, message);
+            future.core().schedule_unless_running(state);
+            Asked::Answer(true)
         }
         Kind::Gather(_) if future.done() => Asked::Answer(false),
         Kind::Gather(state) if state.visiting.get() => Asked::Ring,

@@ -28,7 +28,7 @@ use crate::running;
 use crate::slab::Slab;
 use crate::step::{drop_coroutine, step};
 use crate::task_options::{Factory, Start, TaskOptions};
-use crate::task_state::{TaskState, WaiterPlace};
+use crate::task_state::{Phase, TaskState, WaiterPlace};
 use crate::threads::DefaultExecutor;
 use crate::waker;
 
@@ -246,7 +246,7 @@ impl Core {
 
     /// As `schedule`, for a task that will look after itself if it is running.
     pub(crate) fn schedule_unless_running(&self, state: &TaskState) {
-        if !state.running.get() {
+        if state.phase.get() != Phase::Running {
             self.schedule(state.token);
         }
     }

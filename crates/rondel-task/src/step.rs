@@ -33,7 +33,7 @@ use crate::cell::{AnyFuture, Kind};
 use crate::core::Core;
 use crate::exception::Exception;
 use crate::slab::Turn;
-use crate::task_state::TaskState;
+use crate::task_state::{Phase, TaskState};
 use crate::waker;
 
 /// How a task ends, if not with a value.
@@ -57,10 +57,9 @@ pub(crate) fn step(core: &Core, turn: &Turn) {
     };
     state.forget_done_waiter(core, *rung);
     let throw = state.must_cancel.take();
-    if throw && !state.started.get() {
+    if throw && state.phase.get() == Phase::Unstarted {
         return end_unstarted(core, task, state);
     }
-    state.started.set(true);
 
     let waker = waker::for_step(state.token);
     let mut cx = Context::from_waker(&waker);
@@ -70,12 +69,12 @@ pub(crate) fn step(core: &Core, turn: &Turn) {
         state.context.set(context.clone());
     }
     let outside = core.enter(state.token, throw);
-    state.running.set(true);
+    state.phase.set(Phase::Running);
     let mut error = None;
     let polled = rondel_context::run_in(&mut context, || {
         catch_unwind(AssertUnwindSafe(|| body.poll(&mut cx, &mut error)))
     });
-    state.running.set(false);
+    state.phase.set(Phase::Suspended);
     let undelivered = core.leave(outside);
     if context.is_some() {
         state.context.set(context);

@@ -29,6 +29,15 @@ thread_local! {
     static LAST_NUMBER: Cell<u64> = const { Cell::new(0) };
 }
 
+/// How far a task has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Unstarted,
+    Running,
+    /// It has been stepped.
+    Suspended,
+}
+
 pub(crate) struct TaskState {
     pub(crate) token: Token,
     number: u64,
@@ -39,11 +48,8 @@ pub(crate) struct TaskState {
     awaited_at: Cell<&'static Location<'static>>,
     pub(crate) context: Cell<Option<Context>>,
     cold: Cell<Option<Box<Cold>>>,
-    /// Whether `cold` ever held waiters.
-    waits_for_several: Cell<bool>,
     cancels: Cell<u32>,
-    pub(crate) started: Cell<bool>,
-    pub(crate) running: Cell<bool>,
+    pub(crate) phase: Cell<Phase>,
     pub(crate) must_cancel: Cell<bool>,
     /// Whether `cancel` is on its way through this task.
     pub(crate) visiting: Cell<bool>,
@@ -70,10 +76,8 @@ impl TaskState {
             awaited_at: Cell::new(created_at),
             context: Cell::new(context),
             cold: Cell::new(None),
-            waits_for_several: Cell::new(false),
             cancels: Cell::new(0),
-            started: Cell::new(false),
-            running: Cell::new(false),
+            phase: Cell::new(Phase::Unstarted),
             must_cancel: Cell::new(false),
             visiting: Cell::new(false),
             log_destroy_pending: Cell::new(true),
@@ -117,7 +121,7 @@ impl TaskState {
     pub(crate) fn context(&self) -> Context {
         let context = match self.context.take() {
             Some(context) => context,
-            None if self.running.get() => rondel_context::current_context(),
+            None if self.phase.get() == Phase::Running => rondel_context::current_context(),
             None => Context::new(),
         };
         self.context.set(Some(context.clone()));
@@ -204,7 +208,6 @@ impl TaskState {
 
     #[cold]
     fn add_further_waiter(&self, awaited: Awaited, at: &'static Location<'static>) -> WaiterPlace {
-        self.waits_for_several.set(true);
         self.with_cold(|cold| cold.add_waiter(Await { awaited, at }))
     }
 
@@ -227,9 +230,7 @@ impl TaskState {
     #[inline]
     pub(crate) fn forget_done_waiter(&self, core: &Core, rung: bool) {
         let is_done = match self.waiter.sleep() {
-            Some(alarm) if self.waits_for_several.get() => {
-                core.scheduler().alarm_time(alarm).is_none()
-            }
+            Some(alarm) if self.waits_for_several() => core.scheduler().alarm_time(alarm).is_none(),
             Some(_) => rung,
             None => self.waiter.is_done_future(),
         };
@@ -239,12 +240,16 @@ impl TaskState {
         }
     }
 
+    /// True if the task has ever waited for more than one thing at a time.
+    #[inline]
+    fn waits_for_several(&self) -> bool {
+        self.look_at_cold(|cold| !cold.waiters.is_empty())
+            .unwrap_or(false)
+    }
+
     /// What the task waits for and is not done yet, in the order in which it was polled.
     pub(crate) fn pending_waiters(&self, core: &Core) -> Waiters {
-        let more = match self.waits_for_several.get() {
-            true => self.look_at_cold(|cold| cold.pending_waiters(core)),
-            false => None,
-        };
+        let more = self.look_at_cold(|cold| cold.pending_waiters(core));
         self.waiter(core)
             .into_iter()
             .chain(more.unwrap_or_default())
@@ -302,10 +307,8 @@ impl TaskState {
     pub(crate) fn clear_waiters(&self) {
         let first = self.waiter.take();
         drop(first);
-        if self.waits_for_several.replace(false) {
-            let more = self.with_cold(|cold| std::mem::take(&mut cold.waiters));
-            drop(more);
-        }
+        let more = self.look_at_cold(|cold| std::mem::take(&mut cold.waiters));
+        drop(more);
     }
 }
 
