@@ -246,6 +246,7 @@ impl EventLoop {
         let sleeps = timeout != Some(Duration::ZERO);
         if sleeps {
             rondel_shared::trim();
+            self.scheduler().trim();
         }
         let timeout = match self.is_watched() {
             true => self.tell_of_wait(timeout),

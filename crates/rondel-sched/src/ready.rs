@@ -129,6 +129,18 @@ impl ReadyQueue {
         }
     }
 
+    /// Gives back half of the places, if there are more than `kept` and none is taken.
+    pub(crate) fn trim(&self, kept: usize) {
+        let mut places = self.places.borrow_mut();
+        if self.len() == 0 && places.len() > kept {
+            // An empty ring has no places that its numbers have to fit.
+            let half = places.len() / 2;
+            places.truncate(half);
+            places.shrink_to_fit();
+            self.runs.borrow_mut().shrink_to(half);
+        }
+    }
+
     /// Brings what is in the queue into an order that `generator` decides; callbacks keep theirs among themselves.
     #[cold]
     pub(crate) fn shuffle(&self, generator: &mut Generator) {
@@ -215,6 +227,26 @@ mod tests {
             }
             assert_eq!(queue.len() as u64, pushed - popped);
         }
+    }
+
+    #[test]
+    fn an_empty_ring_is_trimmed_by_halves_and_a_used_one_is_not() {
+        let queue = ReadyQueue::new();
+        (0..100).for_each(|bits| queue.wake(Token::from_bits(bits)));
+        queue.trim(16);
+        assert_eq!(queue.places.borrow().len(), 128);
+        while queue.pop().is_some() {}
+        for expected in [64, 32, 16, 16] {
+            queue.trim(16);
+            assert_eq!(queue.places.borrow().len(), expected);
+        }
+        (0..100).for_each(|bits| queue.wake(Token::from_bits(bits)));
+        let again: Vec<u64> = std::iter::from_fn(|| match queue.pop()? {
+            Ready::Wake(token) => Some(token.to_bits()),
+            _ => None,
+        })
+        .collect();
+        assert_eq!(again, Vec::from_iter(0..100));
     }
 
     #[test]

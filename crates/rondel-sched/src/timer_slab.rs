@@ -8,6 +8,8 @@
 //! - S2. A place has something to do, `due`, from the setting of its timer until that is taken out. Then it is free, or, where it is
 //!   in the ready queue, it is so when its turn has come: the queue knows nothing but its number.
 
+use std::ops::Range;
+
 use crate::{Token, handle::Callback};
 
 /// The number of no place.
@@ -111,7 +113,7 @@ impl TimerSlab {
     }
 
     /// The numbers of all places, free ones too.
-    pub(crate) fn places(&self) -> impl Iterator<Item = u32> + use<> {
+    pub(crate) fn places(&self) -> Range<u32> {
         0..self.places.len() as u32
     }
 }

@@ -198,6 +198,17 @@ impl Timers {
         due
     }
 
+    /// Gives the memory back, if there is more than for `kept` timers, none is set, and none is in the ready queue.
+    pub(crate) fn trim(&mut self, kept: usize) {
+        if self.len == 0 && self.slab.places().len() > kept {
+            self.slab = TimerSlab::new();
+            self.wheel.clear();
+            self.near = Vec::new();
+            self.late = BinaryHeap::new();
+            self.stale = 0;
+        }
+    }
+
     /// Takes out what all timers were to do; those in the ready queue stay.
     pub(crate) fn take_all(&mut self) -> Vec<Due> {
         let mut all = Vec::with_capacity(self.len);
@@ -206,7 +217,7 @@ impl Timers {
                 all.extend(self.take(place));
             }
         }
-        self.wheel = Wheel::default();
+        self.wheel.clear();
         self.near = Vec::new();
         self.late = BinaryHeap::new();
         (self.stale, self.len) = (0, 0);

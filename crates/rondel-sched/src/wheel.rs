@@ -139,6 +139,11 @@ impl Wheel {
         }
     }
 
+    /// Forgets its timers, and gives the memory back; its tick stays.
+    pub(crate) fn clear(&mut self) {
+        self.levels = Vec::new();
+    }
+
     /// The time before which no timer of the wheel is due.
     pub(crate) fn begin(&self) -> Option<u64> {
         let index = self.first_index()?;

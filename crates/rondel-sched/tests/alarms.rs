@@ -124,3 +124,28 @@ fn a_closed_scheduler_has_no_alarms() -> Result<(), ClosedError> {
     );
     Ok(())
 }
+
+#[test]
+fn what_a_rush_of_timers_took_is_given_back_and_nothing_is_mistaken_after_that()
+-> Result<(), ClosedError> {
+    let world = World::new();
+    world.clock.advance(100 * SECOND);
+    let alarms = (0..10_000).map(|number| world.scheduler.set_alarm(101 * SECOND, token(number)));
+    let alarms = alarms.collect::<Result<Vec<_>, _>>()?;
+    world.scheduler.trim();
+    assert_eq!(world.scheduler.timer_len(), 10_000, "they are set");
+    for alarm in &alarms {
+        assert!(world.scheduler.cancel_alarm(*alarm));
+    }
+    world.scheduler.trim();
+    let later = world.scheduler.set_alarm(101 * SECOND, token(7))?;
+    for alarm in &alarms {
+        assert_eq!(world.scheduler.alarm_time(*alarm), None);
+        assert!(!world.scheduler.cancel_alarm(*alarm));
+    }
+    assert_eq!(world.scheduler.alarm_time(later), Some(101 * SECOND));
+    world.clock.advance(SECOND);
+    world.turn();
+    world.saw("alarm 7");
+    Ok(())
+}

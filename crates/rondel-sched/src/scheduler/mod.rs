@@ -38,6 +38,9 @@ use crate::{
 /// What so many tokens stand for is more than a processor keeps at hand, so that it pays to look ahead.
 const MANY: usize = 4096;
 
+/// Memory for so many callbacks and timers is not given back.
+const KEPT: usize = 4096;
+
 /// A queue of callbacks, a set of timers and a clock.
 ///
 /// Used through `&self`, from one thread; [`injector`](Self::injector) is the entrance for the others.
@@ -185,6 +188,16 @@ impl Scheduler {
         self.receiver.rest(Rest::Quiet)
     }
 
+    /// Gives some of the memory back that a rush of callbacks and timers has left, if there is much and nothing is ready.
+    ///
+    /// For a moment in which there is nothing else to do.
+    pub fn trim(&self) {
+        if !self.has_ready() {
+            self.ready.trim(KEPT);
+            self.timers.borrow_mut().trim(KEPT);
+        }
+    }
+
     /// Runs exactly what is ready now, each callback in its context, and returns how many callbacks and tokens that was, cancelled ones included.
     ///
     /// A panic is caught and given to `host`; the callbacks behind it run all the same.
@@ -195,12 +208,12 @@ impl Scheduler {
             self.generator.set(Some(generator));
         }
         let end = self.ready.end();
-        let many = self.ready_len() > MANY;
+        let mut outlook = (self.ready_len() > MANY).then(Outlook::default);
         let mut ran = 0;
         // A callback may run the rest itself, or close the scheduler.
         while let Some(next) = self.ready.pop_before(end) {
-            if many {
-                self.look_ahead(host);
+            if let Some(outlook) = &mut outlook {
+                self.look_ahead(outlook, host);
             }
             match next {
                 Ready::Call(callback) => run(callback.body(), host),
@@ -302,8 +315,16 @@ impl Scheduler {
         Ok(Handle::new(handle))
     }
 
+    /// Tells the host of tokens to come, unless they follow one another: then what they stand for most likely does so in memory,
+    /// which the processor sees by itself.
     #[inline]
-    fn look_ahead(&self, host: &(impl Host + ?Sized)) {
+    fn look_ahead(&self, outlook: &mut Outlook, host: &(impl Host + ?Sized)) {
+        if let Some(token) = self.ready.token_behind(Ahead::Far.turns()) {
+            outlook.note(token);
+        }
+        if outlook.in_a_row >= Ahead::Far.turns() {
+            return;
+        }
         for ahead in [Ahead::Far, Ahead::Near] {
             if let Some(token) = self.ready.token_behind(ahead.turns()) {
                 host.foresee(token, ahead);
@@ -335,6 +356,23 @@ impl Scheduler {
                 }
             });
         true
+    }
+}
+
+/// What was seen of the tokens to come.
+#[derive(Default)]
+struct Outlook {
+    last: u64,
+    /// How many have followed one another.
+    in_a_row: usize,
+}
+
+impl Outlook {
+    #[inline]
+    fn note(&mut self, token: Token) {
+        let follows = token.to_bits() == self.last.wrapping_add(1);
+        self.in_a_row = if follows { self.in_a_row + 1 } else { 0 };
+        self.last = token.to_bits();
     }
 }
 
