@@ -9,19 +9,12 @@
 //! `Handle` and `TimerHandle` of `asyncio/events.py`.
 //! Debug output names the type of the callback and the line that scheduled it, where CPython names the function and its line.
 
-use std::{
-    any::type_name,
-    cell::{Cell, RefCell},
-    fmt,
-    panic::Location,
-    rc::Rc,
-    time::Duration,
-};
+use std::{any::type_name, cell::Cell, fmt, panic::Location, rc::Rc, time::Duration};
 
 use rondel_context::{Context, capture, run_in};
 use rondel_shared::{Shared, View};
 
-use crate::timers::{TimerKey, Timers};
+use crate::timers::{TimerKey, TimerQueue};
 
 /// Something that may stand in the ready queue: a callback, a step of a task, the completion of a future.
 ///
@@ -130,7 +123,7 @@ pub struct TimerHandle {
     handle: Handle,
     when: Duration,
     key: TimerKey,
-    timers: Rc<RefCell<Timers>>,
+    timers: Rc<TimerQueue>,
 }
 
 impl TimerHandle {
@@ -139,7 +132,7 @@ impl TimerHandle {
         handle: Handle,
         when: Duration,
         key: TimerKey,
-        timers: Rc<RefCell<Timers>>,
+        timers: Rc<TimerQueue>,
     ) -> Self {
         Self {
             handle,
@@ -157,7 +150,7 @@ impl TimerHandle {
 
     /// Cancels the timer and drops its callback at once; does nothing when it has run already or is cancelled.
     pub fn cancel(&self) {
-        let cancelled = self.timers.borrow_mut().cancel(self.key);
+        let cancelled = self.timers.change(|timers| timers.cancel(self.key));
         drop(cancelled);
         self.handle.cancel();
     }

@@ -23,7 +23,13 @@
 //!
 //! `_scheduled` of `BaseEventLoop`, a heap, in which cancelled timers stay until they are more than half of at least 100.
 
-use std::{collections::BinaryHeap, num::NonZeroU64, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BinaryHeap,
+    num::NonZeroU64,
+    rc::Rc,
+    time::Duration,
+};
 
 use crate::{
     timer_slab::{Due, Stand, Timer, TimerSlab},
@@ -51,6 +57,42 @@ pub(crate) struct Timers {
     len: usize,
     /// How many timers were ever set.
     sequence: u64,
+}
+
+/// The timers of a scheduler, which its timer handles share.
+pub(crate) struct TimerQueue {
+    timers: RefCell<Timers>,
+    /// `Timers::len`, which every iteration asks for.
+    len: Cell<usize>,
+}
+
+impl TimerQueue {
+    pub(crate) fn new() -> Rc<Self> {
+        Rc::new(Self {
+            timers: RefCell::new(Timers::new()),
+            len: Cell::new(0),
+        })
+    }
+
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.len.get()
+    }
+
+    /// `f` runs no code of the user.
+    #[inline]
+    pub(crate) fn change<R>(&self, f: impl FnOnce(&mut Timers) -> R) -> R {
+        let mut timers = self.timers.borrow_mut();
+        let given = f(&mut timers);
+        self.len.set(timers.len);
+        given
+    }
+
+    /// The time for which a timer is set; `None` when its turn has come already or it is cancelled.
+    #[inline]
+    pub(crate) fn when(&self, key: TimerKey) -> Option<Duration> {
+        self.timers.borrow().when(key)
+    }
 }
 
 /// Names a timer that was set: one more than its place, and the lower half of its sequence, in one word.
@@ -81,7 +123,7 @@ impl TimerKey {
 }
 
 impl Timers {
-    pub(crate) fn new() -> Self {
+    fn new() -> Self {
         Self {
             slab: TimerSlab::new(),
             wheel: Wheel::default(),
@@ -91,11 +133,6 @@ impl Timers {
             len: 0,
             sequence: 0,
         }
-    }
-
-    #[inline]
-    pub(crate) fn len(&self) -> usize {
-        self.len
     }
 
     /// Sets a timer, behind those that are set for the same time.
@@ -121,9 +158,8 @@ impl Timers {
         TimerKey::new(place, sequence)
     }
 
-    /// The time for which a timer is set; `None` when its turn has come already or it is cancelled.
     #[inline]
-    pub(crate) fn when(&self, key: TimerKey) -> Option<Duration> {
+    fn when(&self, key: TimerKey) -> Option<Duration> {
         let timer = self.slab.find(key.place())?;
         let is_set = key.names(timer) && timer.due.is_some();
         is_set.then(|| Duration::from_nanos(timer.when))

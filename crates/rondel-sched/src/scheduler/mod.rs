@@ -13,7 +13,7 @@ mod timing;
 pub use timing::Alarm;
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::Cell,
     fmt,
     panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind},
     rc::Rc,
@@ -32,7 +32,7 @@ use crate::{
     order::Generator,
     ready::{Ready, ReadyQueue},
     timer_slab::Due,
-    timers::Timers,
+    timers::{TimerQueue, Timers},
 };
 
 /// What so many tokens stand for is more than a processor keeps at hand, so that it pays to look ahead.
@@ -47,7 +47,7 @@ const KEPT: usize = 4096;
 /// A callback that owns its scheduler keeps it alive until [`close`](Self::close) drops the callback.
 pub struct Scheduler {
     ready: ReadyQueue,
-    timers: Rc<RefCell<Timers>>,
+    timers: Rc<TimerQueue>,
     clock: Rc<dyn Clock>,
     receiver: Receiver,
     closed: Cell<bool>,
@@ -69,7 +69,7 @@ impl Scheduler {
     pub fn with_notify(clock: Rc<dyn Clock>, notify: Box<dyn Fn() + Send + Sync>) -> Self {
         Self {
             ready: ReadyQueue::new(),
-            timers: Rc::new(RefCell::new(Timers::new())),
+            timers: TimerQueue::new(),
             clock,
             receiver: Receiver::new(notify),
             closed: Cell::new(false),
@@ -194,7 +194,7 @@ impl Scheduler {
     pub fn trim(&self) {
         if !self.has_ready() {
             self.ready.trim(KEPT);
-            self.timers.borrow_mut().trim(KEPT);
+            self.timers.change(|timers| timers.trim(KEPT));
         }
     }
 
@@ -208,13 +208,31 @@ impl Scheduler {
             self.generator.set(Some(generator));
         }
         let end = self.ready.end();
-        let mut outlook = (self.ready_len() > MANY).then(Outlook::default);
+        match self.ready_len() > MANY {
+            true => self.run_many(end, host),
+            false => self.run_before(end, host, || ()),
+        }
+    }
+
+    /// Runs what is ready, with a look ahead.
+    #[inline(never)]
+    fn run_many(&self, end: usize, host: &(impl Host + ?Sized)) -> usize {
+        let mut outlook = Outlook::default();
+        self.run_before(end, host, || self.look_ahead(&mut outlook, host))
+    }
+
+    /// Runs what was ready when `end` was the end of the queue, and calls `before` before each.
+    #[inline]
+    fn run_before(
+        &self,
+        end: usize,
+        host: &(impl Host + ?Sized),
+        mut before: impl FnMut(),
+    ) -> usize {
         let mut ran = 0;
         // A callback may run the rest itself, or close the scheduler.
         while let Some(next) = self.ready.pop_before(end) {
-            if let Some(outlook) = &mut outlook {
-                self.look_ahead(outlook, host);
-            }
+            before();
             match next {
                 Ready::Call(callback) => run(callback.body(), host),
                 Ready::Run(callback) => {
@@ -273,7 +291,7 @@ impl Scheduler {
                 };
                 dropped = dropped.and(drop_caught((ready, timer)));
             }
-            let timers = self.timers.borrow_mut().take_all();
+            let timers = self.timers.change(Timers::take_all);
             for timer in timers {
                 dropped = dropped.and(drop_caught(timer));
             }
@@ -343,7 +361,7 @@ impl Scheduler {
     }
 
     fn take_timer(&self, place: u32) -> Option<Due> {
-        self.timers.borrow_mut().take(place)
+        self.timers.change(|timers| timers.take(place))
     }
 
     fn receive_pending(&self) -> bool {

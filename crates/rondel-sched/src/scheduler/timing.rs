@@ -7,8 +7,10 @@ use std::{panic::Location, rc::Rc, time::Duration};
 use rondel_context::{Context, capture};
 
 use crate::{
-    ClosedError, Handle, Scheduler, TimerHandle, Token, handle::HandleCell, timer_slab::Due,
-    timers::TimerKey,
+    ClosedError, Handle, Scheduler, TimerHandle, Token,
+    handle::HandleCell,
+    timer_slab::Due,
+    timers::{TimerKey, Timers},
 };
 
 /// Names an alarm of a scheduler: what [`Scheduler::set_alarm`] gives.
@@ -124,14 +126,16 @@ impl Scheduler {
     #[must_use]
     #[inline]
     pub fn alarm_time(&self, alarm: Alarm) -> Option<Duration> {
-        self.timers.borrow().when(alarm.0)
+        self.timers.when(alarm.0)
     }
 
     /// Cancels an alarm; false when it has rung already or is cancelled.
     #[inline]
     pub fn cancel_alarm(&self, alarm: Alarm) -> bool {
         // A token has no destructor.
-        self.timers.borrow_mut().cancel(alarm.0).is_some()
+        self.timers
+            .change(|timers| timers.cancel(alarm.0))
+            .is_some()
     }
 
     /// Returns the time of the first timer.
@@ -139,21 +143,21 @@ impl Scheduler {
     /// Where thousands are set for times that lie close together and far off, it looks at all of those; [`wake_up_time`](Self::wake_up_time) does not.
     #[must_use]
     pub fn next_timer(&self) -> Option<Duration> {
-        self.timers.borrow_mut().first()
+        self.timers.change(Timers::first)
     }
 
     /// Returns how long a loop with nothing else to do may wait: until the first timer, or where finding that takes long, until an
     /// earlier time at which [`fire_timers`](Self::fire_timers) has to sort timers out.
     #[must_use]
     pub fn wake_up_time(&self) -> Option<Duration> {
-        self.timers.borrow_mut().bound()
+        self.timers.change(Timers::bound)
     }
 
     /// Returns how many timers and alarms are set.
     #[must_use]
     #[inline]
     pub fn timer_len(&self) -> usize {
-        self.timers.borrow().len()
+        self.timers.len()
     }
 
     /// Moves the timers that are due to the end of the ready queue, in the order of (when, setting), and returns how many.
@@ -189,17 +193,18 @@ impl Scheduler {
 
     /// The part of setting a timer that is the same for every callback.
     fn add_timer(&self, when: Duration, due: Due) -> TimerKey {
-        self.timers.borrow_mut().add(when, due)
+        self.timers.change(|timers| timers.add(when, due))
     }
 
     fn fire_due(&self) -> usize {
         let now = self.time();
-        let mut timers = self.timers.borrow_mut();
-        let mut fired = 0;
-        while let Some(place) = timers.pop_due(now) {
-            self.ready.timer(place);
-            fired += 1;
-        }
-        fired
+        self.timers.change(|timers| {
+            let mut fired = 0;
+            while let Some(place) = timers.pop_due(now) {
+                self.ready.timer(place);
+                fired += 1;
+            }
+            fired
+        })
     }
 }
