@@ -34,6 +34,12 @@ pub(crate) enum Ready {
     Timer(u32),
 }
 
+/// What stands in the ready queue and can be looked at before its turn.
+pub(crate) enum ToCome {
+    Token(Token),
+    Timer(u32),
+}
+
 /// A queue that is pushed to and popped from through `&self`.
 pub(crate) struct ReadyQueue {
     /// Always a power of two of them.
@@ -101,13 +107,14 @@ impl ReadyQueue {
         self.push(Place::Timer(place));
     }
 
-    /// The token whose turn comes when so many others have had theirs, if it is one's.
+    /// Whose turn comes when so many others have had theirs.
     #[inline]
-    pub(crate) fn token_behind(&self, turns: usize) -> Option<Token> {
+    pub(crate) fn behind(&self, turns: usize) -> Option<ToCome> {
         let places = self.places.borrow();
         let number = self.first.get().wrapping_add(turns);
         match places[number & (places.len() - 1)] {
-            Place::Wake(token) if turns < self.len() => Some(token),
+            Place::Wake(token) if turns < self.len() => Some(ToCome::Token(token)),
+            Place::Timer(place) if turns < self.len() => Some(ToCome::Timer(place)),
             _ => None,
         }
     }

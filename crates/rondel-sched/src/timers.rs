@@ -32,6 +32,7 @@ use std::{
 };
 
 use crate::{
+    Token,
     timer_slab::{Due, Stand, Timer, TimerSlab},
     wheel::{Entry, Wheel},
 };
@@ -86,6 +87,21 @@ impl TimerQueue {
         let given = f(&mut timers);
         self.len.set(timers.len);
         given
+    }
+
+    /// Has a timer fetched from memory.
+    #[inline]
+    pub(crate) fn prefetch(&self, place: u32) {
+        rondel_shared::prefetch(self.timers.borrow().slab.get(place));
+    }
+
+    /// The token that the alarm in a place rings, if it is one's.
+    #[inline]
+    pub(crate) fn token(&self, place: u32) -> Option<Token> {
+        match self.timers.borrow().slab.get(place).due {
+            Some(Due::Alarm(token)) => Some(token),
+            _ => None,
+        }
     }
 
     /// The time for which a timer is set; `None` when its turn has come already or it is cancelled.

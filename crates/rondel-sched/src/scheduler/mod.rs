@@ -30,7 +30,7 @@ use crate::{
     host::{let_go, run},
     injector::{Envelope, Receiver, Rest},
     order::Generator,
-    ready::{Ready, ReadyQueue},
+    ready::{Ready, ReadyQueue, ToCome},
     timer_slab::Due,
     timers::{TimerQueue, Timers},
 };
@@ -208,31 +208,13 @@ impl Scheduler {
             self.generator.set(Some(generator));
         }
         let end = self.ready.end();
-        match self.ready_len() > MANY {
-            true => self.run_many(end, host),
-            false => self.run_before(end, host, || ()),
-        }
-    }
-
-    /// Runs what is ready, with a look ahead.
-    #[inline(never)]
-    fn run_many(&self, end: usize, host: &(impl Host + ?Sized)) -> usize {
-        let mut outlook = Outlook::default();
-        self.run_before(end, host, || self.look_ahead(&mut outlook, host))
-    }
-
-    /// Runs what was ready when `end` was the end of the queue, and calls `before` before each.
-    #[inline]
-    fn run_before(
-        &self,
-        end: usize,
-        host: &(impl Host + ?Sized),
-        mut before: impl FnMut(),
-    ) -> usize {
+        let mut outlook = (self.ready_len() > MANY).then(Outlook::default);
         let mut ran = 0;
         // A callback may run the rest itself, or close the scheduler.
         while let Some(next) = self.ready.pop_before(end) {
-            before();
+            if let Some(outlook) = &mut outlook {
+                self.look_ahead(outlook, host);
+            }
             match next {
                 Ready::Call(callback) => run(callback.body(), host),
                 Ready::Run(callback) => {
@@ -333,20 +315,30 @@ impl Scheduler {
         Ok(Handle::new(handle))
     }
 
-    /// Tells the host of tokens to come, unless they follow one another: then what they stand for most likely does so in memory,
-    /// which the processor sees by itself.
+    /// Has the timers to come fetched, and tells the host of tokens to come, unless they follow one another: then what they stand for
+    /// most likely does so in memory, which the processor sees by itself.
     #[inline]
     fn look_ahead(&self, outlook: &mut Outlook, host: &(impl Host + ?Sized)) {
-        if let Some(token) = self.ready.token_behind(Ahead::Far.turns()) {
-            outlook.note(token);
-        }
-        if outlook.in_a_row >= Ahead::Far.turns() {
-            return;
-        }
-        for ahead in [Ahead::Far, Ahead::Near] {
-            if let Some(token) = self.ready.token_behind(ahead.turns()) {
-                host.foresee(token, ahead);
+        match self.ready.behind(Ahead::Far.turns()) {
+            Some(ToCome::Token(token)) => {
+                outlook.note(token);
+                if outlook.in_a_row >= Ahead::Far.turns() {
+                    return;
+                }
+                host.foresee(token, Ahead::Far);
             }
+            Some(ToCome::Timer(place)) => self.timers.prefetch(place),
+            None => {}
+        }
+        match self.ready.behind(Ahead::Near.turns()) {
+            Some(ToCome::Token(token)) => host.foresee(token, Ahead::Near),
+            // Ringing looks no further.
+            Some(ToCome::Timer(place)) => {
+                if let Some(token) = self.timers.token(place) {
+                    host.foresee(token, Ahead::Far);
+                }
+            }
+            None => {}
         }
     }
 
