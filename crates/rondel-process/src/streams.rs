@@ -9,7 +9,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use rondel_net::{BaseProtocol, BufferedProtocol as _, StreamReader, StreamReaderProtocol};
+use rondel_net::{BaseProtocol, Protocol as _, StreamReader, StreamReaderProtocol};
 use rondel_task::{Exception, Result, ValueError};
 
 use crate::{

@@ -1,6 +1,6 @@
 //! What a reader keeps: the bytes that have come, who waits for more, and the transport that brings them.
 //!
-//! It does not know what a read is looking for, nor how the [buffer](super::buffer) keeps the bytes.
+//! It does not know what a read is looking for.
 //!
 //! # Invariants
 //!
@@ -12,24 +12,28 @@
 //!
 //! The part of `StreamReader` below its methods: `_buffer`, `_waiter`, `_wait_for_data`, `_maybe_resume_transport`.
 
-use std::cell::{Cell, RefCell};
+use std::{
+    cell::{Cell, RefCell},
+    mem,
+};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use rondel_task::{Exception, Future, Result, RuntimeError, get_running_loop};
 
 use super::{
-    block::Block,
-    buffer::Buffer,
     error::LimitOverrunError,
     futures_io::Polled,
     until::{Match, Search},
 };
 use crate::transport::Transport;
 
+/// A buffer of more than this gives its memory away with what is read.
+const KEPT_CAPACITY: usize = 64 * 1024;
+
 /// The bytes of one reader.
 pub(super) struct Inbox {
     limit: usize,
-    buffer: RefCell<Buffer>,
+    buffer: RefCell<BytesMut>,
     eof: Cell<bool>,
     exception: RefCell<Option<Exception>>,
     /// Whoever waits for more (I2).
@@ -97,23 +101,10 @@ impl Inbox {
         if data.is_empty() {
             return Ok(());
         }
-        self.buffer.borrow_mut().extend(data);
-        self.data_has_come();
-        Ok(())
-    }
-
-    /// Adds the first `length` bytes of a block, at least one; nothing after the end.
-    pub(super) fn feed_block(&self, block: Block, length: usize) {
-        if self.is_ended() {
-            return;
-        }
-        self.buffer.borrow_mut().receive(block, length);
-        self.data_has_come();
-    }
-
-    fn data_has_come(&self) {
+        self.buffer.borrow_mut().extend_from_slice(data);
         self.wake_waiter(Ok(()));
         self.maybe_pause_transport();
+        Ok(())
     }
 
     pub(super) fn feed_eof(&self) {
@@ -138,7 +129,15 @@ impl Inbox {
 
     /// Takes up to `n` bytes out.
     pub(super) fn take(&self, n: usize) -> Bytes {
-        self.buffer.borrow_mut().take(n)
+        let mut buffer = self.buffer.borrow_mut();
+        if n < buffer.len() {
+            return buffer.split_to(n).freeze();
+        }
+        if buffer.capacity() > KEPT_CAPACITY {
+            return mem::take(&mut *buffer).freeze();
+        }
+        // The memory is used again once what was read is dropped: no message costs an allocation.
+        buffer.split().freeze()
     }
 
     /// Drops a line that was too long, or what there is of it.

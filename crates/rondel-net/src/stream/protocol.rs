@@ -6,8 +6,6 @@
 //!
 //! `FlowControlMixin` and
 //! [`StreamReaderProtocol`](https://docs.python.org/3/library/asyncio-stream.html) of `streams.py`.
-//! It is a `BufferedProtocol` here, so that a large message is read from the memory that it was received into; what there is more than a small block holds
-//! is received next, as much as asyncio receives at once.
 //! The future of `wait_closed` is made by whoever waits, so that an exception that nobody waited for needs no hushing up.
 
 use std::{
@@ -24,12 +22,11 @@ use rondel_reactor::ExceptionContext;
 use rondel_task::{Awaiter, Exception, Future, Result, Task, create_task, get_running_loop};
 
 use super::{
-    block::{Block, SMALL},
     reader::{StreamReader, WeakReader},
     writer::StreamWriter,
 };
 use crate::{
-    protocol::{AfterEof, BaseProtocol, BufferedProtocol},
+    protocol::{AfterEof, BaseProtocol, Protocol},
     transport::Transport,
 };
 
@@ -61,10 +58,6 @@ pub struct StreamReaderProtocol(Rc<State>);
 struct State {
     reader: WeakReader,
     client: Cell<Option<Client>>,
-    /// What was received into, until it is the reader's.
-    filled: Cell<Option<Block>>,
-    /// No less came last than a small block holds, so there may be more.
-    much: Cell<bool>,
     /// The transport has told to pause writing.
     paused: Cell<bool>,
     /// Those who wait for it to tell otherwise.
@@ -123,21 +116,11 @@ impl StreamReaderProtocol {
         Self(Rc::new(State {
             reader: reader.downgrade(),
             client: Cell::new(client),
-            filled: Cell::new(None),
-            much: Cell::new(false),
             paused: Cell::new(false),
             drain_waiters: RefCell::default(),
             polled: RefCell::default(),
             lost: RefCell::new(Lost::NotYet(Vec::new())),
         }))
-    }
-
-    /// Gives a copy of bytes that somebody else has received to the reader; a transport receives into what it is [lent](BufferedProtocol::get_buffer).
-    pub fn data_received(&self, data: &[u8]) {
-        if let Some(reader) = self.reader() {
-            // Nothing comes after the end.
-            let _ = reader.feed_data(data);
-        }
     }
 
     /// Waits while the transport has too much to send.
@@ -321,7 +304,7 @@ impl BaseProtocol for StreamReaderProtocol {
     }
 }
 
-impl BufferedProtocol for StreamReaderProtocol {
+impl Protocol for StreamReaderProtocol {
     fn connection_made(&self, transport: Transport) {
         if let Some(reader) = self.reader() {
             reader.set_transport(transport.clone());
@@ -331,20 +314,10 @@ impl BufferedProtocol for StreamReaderProtocol {
         }
     }
 
-    fn get_buffer(&self, size_hint: usize, receive: &mut dyn FnMut(&mut [u8]) -> usize) {
-        let mut block = match self.0.much.get() || size_hint > SMALL {
-            true => Block::large(),
-            false => Block::small(),
-        };
-        if receive(block.as_mut_slice()) > 0 {
-            self.0.filled.set(Some(block));
-        }
-    }
-
-    fn buffer_updated(&self, nbytes: usize) {
-        self.0.much.set(nbytes >= SMALL);
-        if let (Some(block), Some(reader)) = (self.0.filled.take(), self.reader()) {
-            reader.inbox().feed_block(block, nbytes);
+    fn data_received(&self, data: &[u8]) {
+        if let Some(reader) = self.reader() {
+            // Nothing comes after the end.
+            let _ = reader.feed_data(data);
         }
     }
 
