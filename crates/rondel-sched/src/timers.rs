@@ -205,6 +205,16 @@ impl Timers {
         Some(due)
     }
 
+    /// Has an alarm ring another token, if it is still to ring.
+    pub(crate) fn redirect(&mut self, key: TimerKey, token: Token) {
+        if let Some(timer) = self.slab.find_mut(key.place())
+            && key.names(timer)
+            && let Some(Due::Alarm(rung)) = &mut timer.due
+        {
+            *rung = token;
+        }
+    }
+
     /// The time of the first timer.
     pub(crate) fn first(&mut self) -> Option<Duration> {
         let first = match self.first_near() {

@@ -37,6 +37,9 @@ const LEVEL_BITS: u32 = 6;
 
 const SLOTS: usize = 1 << LEVEL_BITS;
 
+/// An empty slot keeps memory for so many timers.
+const KEPT: usize = 64;
+
 /// The tick that a time falls into.
 fn tick_of(when: u64) -> u64 {
     when >> TICK_BITS
@@ -105,7 +108,10 @@ impl Wheel {
         slot.swap_remove(position as usize);
         match slot.get(position as usize) {
             Some(moved) => slab.get_mut(moved.place).stand = Stand::Slot(position),
-            None if slot.is_empty() => level.occupied &= !(1 << index.slot),
+            None if slot.is_empty() => {
+                level.occupied &= !(1 << index.slot);
+                release(slot);
+            }
             None => {}
         }
         true
@@ -124,6 +130,7 @@ impl Wheel {
             let slot = &mut level.slots[index.slot];
             if index.level == 0 {
                 mem::swap(near, slot);
+                release(slot);
                 return;
             }
             for entry in mem::take(slot) {
@@ -182,6 +189,14 @@ impl Wheel {
         let shift = LEVEL_BITS * index.level as u32;
         let above = u64::MAX.checked_shl(shift + LEVEL_BITS).unwrap_or(0);
         (self.tick & above) | (index.slot as u64) << shift
+    }
+}
+
+/// An empty slot keeps memory for few timers only: there are many slots, and a rush goes through all of them.
+#[inline]
+fn release(slot: &mut Vec<Entry>) {
+    if slot.capacity() > KEPT {
+        *slot = Vec::new();
     }
 }
 

@@ -149,3 +149,17 @@ fn what_a_rush_of_timers_took_is_given_back_and_nothing_is_mistaken_after_that()
     world.saw("alarm 7");
     Ok(())
 }
+
+#[test]
+fn an_alarm_may_ring_another_token_than_it_was_set_for() -> Result<(), ClosedError> {
+    let world = World::new();
+    let alarm = world.scheduler.set_alarm(SECOND, token(1))?;
+    world.scheduler.redirect_alarm(alarm, token(2));
+    assert_eq!(world.scheduler.alarm_time(alarm), Some(SECOND));
+    world.clock.advance(SECOND);
+    world.turn();
+    world.saw("alarm 2");
+    world.scheduler.redirect_alarm(alarm, token(3));
+    assert_eq!(world.scheduler.alarm_time(alarm), None);
+    Ok(())
+}

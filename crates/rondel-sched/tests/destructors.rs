@@ -1,4 +1,4 @@
-//! Destructors that call back in: at cancel, when swept, at close, after a panic, and when the scheduler goes.
+//! Destructors that call back in: at cancel, at close, after a panic, and when the scheduler goes.
 
 mod common;
 
@@ -12,7 +12,7 @@ use std::{
 
 use common::World;
 use rondel_context::{Context, ContextVar};
-use rondel_sched::{ClosedError, Message};
+use rondel_sched::{ClosedError, Message, Scheduler, VirtualClock};
 
 /// Calls a function when dropped.
 struct OnDrop<F: FnMut()>(F);
@@ -227,5 +227,20 @@ fn a_destructor_that_panics_at_close_keeps_none_from_being_dropped() -> Result<(
     let closed = catch_unwind(AssertUnwindSafe(|| scheduler.close()));
     assert_eq!(closed.unwrap_err().downcast_ref(), Some(&"oops"));
     assert_eq!((Rc::strong_count(&alive), Arc::strong_count(&sent)), (1, 1));
+    Ok(())
+}
+
+#[test]
+fn a_scheduler_that_is_dropped_drops_callbacks_that_keep_its_timers() -> Result<(), ClosedError> {
+    let kept = Rc::new(());
+    let scheduler = Scheduler::new(Rc::new(VirtualClock::new()));
+    let timer = scheduler.call_later(Duration::from_secs(1), || ())?;
+    let inner = kept.clone();
+    scheduler.call_later(Duration::from_secs(2), move || {
+        timer.cancel();
+        drop(inner);
+    })?;
+    drop(scheduler);
+    assert_eq!(Rc::strong_count(&kept), 1);
     Ok(())
 }

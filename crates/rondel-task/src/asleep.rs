@@ -107,7 +107,16 @@ impl Asleep {
             };
         }
         self.alarm = None;
-        Polled::Over(self.leave_waiters(alarm).map_or(Ok(()), Err))
+        let interruption = self.leave_waiters(alarm);
+        if interruption.is_none() && self.core.scheduler().is_closed() {
+            // It will not ring any more: setting it anew gives the error.
+            return Polled::Elsewhere {
+                core: self.core.clone(),
+                when: Duration::ZERO,
+                at: self.at,
+            };
+        }
+        Polled::Over(interruption.map_or(Ok(()), Err))
     }
 
     #[inline]

@@ -33,7 +33,7 @@ use crate::threads::DefaultExecutor;
 use crate::waker;
 
 /// No task's token: the last slot of the last loop is never given out.
-const NO_TASK: Token = Token::from_bits(u64::MAX);
+pub(crate) const NO_TASK: Token = Token::from_bits(u64::MAX);
 
 pub(crate) struct Core {
     reactor: rondel_reactor::EventLoop,
@@ -377,7 +377,7 @@ impl Core {
                     .with_subject("task", text);
                 self.reactor.call_exception_handler(&context);
             }
-            state.clear_waiters();
+            state.clear_waiters(self);
             drop_coroutine(self, &task);
             if self.reactor.is_watched() {
                 self.tell_exited(&task);

@@ -168,7 +168,7 @@ fn cancel_all(core: &Core, state: &TaskState, message: &Option<Arc<str>>) -> boo
 #[inline]
 fn leave_loop(core: &Core, state: &TaskState) -> Option<AnyFuture> {
     tracing::trace!(task = state.number(), "task ended");
-    state.clear_waiters();
+    state.clear_waiters(core);
     core.forget_task(state.token)
 }
 

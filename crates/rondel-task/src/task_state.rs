@@ -21,7 +21,7 @@ use rondel_sched::{Alarm, Token};
 
 use crate::awaited::{Await, Awaited, AwaitedCell};
 use crate::cancel::Waiters;
-use crate::core::Core;
+use crate::core::{Core, NO_TASK};
 use crate::shielded::Shields;
 
 thread_local! {
@@ -304,11 +304,22 @@ impl TaskState {
 
     /// The task will not run again: lets go what it waited for.
     #[inline]
-    pub(crate) fn clear_waiters(&self) {
-        let first = self.waiter.take();
-        drop(first);
+    pub(crate) fn clear_waiters(&self, core: &Core) {
+        if let Some(first) = self.waiter.take() {
+            let_go(core, first);
+        }
         let more = self.look_at_cold(|cold| std::mem::take(&mut cold.waiters));
-        drop(more);
+        for waiter in more.into_iter().flatten().flatten() {
+            let_go(core, waiter.awaited);
+        }
+    }
+}
+
+/// A sleep that outlives its task, because it is kept elsewhere, rings nobody; above all not the task that has the token next.
+#[cold]
+fn let_go(core: &Core, awaited: Awaited) {
+    if let Awaited::Sleep(alarm) = awaited {
+        core.scheduler().redirect_alarm(alarm, NO_TASK);
     }
 }
 

@@ -246,3 +246,38 @@ fn a_loop_that_closes_drops_its_sleepers() -> Result<()> {
     drop(kept);
     Ok(())
 }
+
+#[test]
+fn a_sleep_that_outlives_its_task_does_not_wake_the_next_in_its_place() -> Result<()> {
+    run_virtual(async {
+        let kept = shared(secs(10));
+        let begun = kept.clone();
+        create_task(async move {
+            assert!(polled(&begun).await.is_pending());
+            Ok(())
+        })?
+        .await?;
+        // The task's place is given out again until its token comes round.
+        for _ in 1..1 << 16 {
+            create_task(async { Ok(()) })?.await?;
+        }
+        create_task(sleep(secs(20)))?.await?;
+        assert_eq!((now(), timers()), (20, 0));
+        assert!(polled(&kept).await.is_ready());
+        Ok(())
+    })
+}
+
+#[test]
+fn a_sleep_of_a_loop_that_was_closed_is_an_error() -> Result<()> {
+    let (first, second) = (virtual_loop(), virtual_loop());
+    let sleep = shared(LONG);
+    let begun = sleep.clone();
+    first.run_until_complete(async move {
+        assert!(polled(&begun).await.is_pending());
+        Ok(())
+    })?;
+    first.close()?;
+    assert!(second.run_until_complete(awaited(sleep)).is_err());
+    Ok(())
+}

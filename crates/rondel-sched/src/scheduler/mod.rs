@@ -279,7 +279,9 @@ impl Scheduler {
             }
         }
         // What comes later is refused; what came meanwhile is dropped behind the lock.
-        drop(self.receiver.close());
+        for envelope in self.receiver.close() {
+            dropped = dropped.and(drop_caught(envelope));
+        }
         dropped.unwrap_or_else(|payload| resume_unwind(payload));
     }
 
@@ -366,6 +368,13 @@ impl Scheduler {
                 }
             });
         true
+    }
+}
+
+impl Drop for Scheduler {
+    /// A callback may have a handle of a timer, and with it what keeps the callbacks.
+    fn drop(&mut self) {
+        self.close();
     }
 }
 

@@ -129,6 +129,11 @@ impl Scheduler {
         self.timers.when(alarm.0)
     }
 
+    /// Has an alarm ring another token than it was set for, if it is still to ring.
+    pub fn redirect_alarm(&self, alarm: Alarm, token: Token) {
+        self.timers.change(|timers| timers.redirect(alarm.0, token));
+    }
+
     /// Cancels an alarm; false when it has rung already or is cancelled.
     #[inline]
     pub fn cancel_alarm(&self, alarm: Alarm) -> bool {
