@@ -95,7 +95,7 @@ impl Scheduler {
         self.set_timer(when, callback, Some(context.clone()), Location::caller())
     }
 
-    /// Sets an alarm: a timer that [rings](Host::ring) a token at `when` on the clock, in its place among the timers.
+    /// Sets an alarm: a timer that [rings](crate::Host::ring) a token at `when` on the clock, in its place among the timers.
     ///
     /// It is for a layer that keeps what it waits with itself, and allocates nothing.
     ///
