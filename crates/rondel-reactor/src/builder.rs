@@ -91,7 +91,7 @@ impl Builder {
     ///
     /// A loop that is idle waits until the first timer is so late; whatever wakes it up before, the timers that are due by then are not.
     /// A virtual clock knows no slack.
-    /// With a millisecond or more one system call is enough for a wait, and a thousand tasks that do little but sleep take a third of the processor time.
+    /// With a millisecond or more one system call is enough for a wait.
     ///
     /// # asyncio
     ///

@@ -181,13 +181,16 @@ impl Timers {
         is_set.then(|| Duration::from_nanos(timer.when))
     }
 
+    #[inline]
+    fn named(&mut self, key: TimerKey) -> Option<&mut Timer> {
+        let timer = self.slab.find_mut(key.place())?;
+        key.names(timer).then_some(timer)
+    }
+
     /// Takes out what a timer was to do; `None` when its turn has come already or it is cancelled.
     #[inline]
     pub(crate) fn cancel(&mut self, key: TimerKey) -> Option<Due> {
-        let timer = self.slab.find_mut(key.place())?;
-        if !key.names(timer) {
-            return None;
-        }
+        let timer = self.named(key)?;
         let due = timer.due.take()?;
         let (when, stand) = (timer.when, timer.stand);
         let Stand::Slot(position) = stand else {
@@ -207,8 +210,7 @@ impl Timers {
 
     /// Has an alarm ring another token, if it is still to ring.
     pub(crate) fn redirect(&mut self, key: TimerKey, token: Token) {
-        if let Some(timer) = self.slab.find_mut(key.place())
-            && key.names(timer)
+        if let Some(timer) = self.named(key)
             && let Some(Due::Alarm(rung)) = &mut timer.due
         {
             *rung = token;

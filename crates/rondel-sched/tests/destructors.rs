@@ -140,7 +140,7 @@ fn what_a_panicking_callback_held_is_dropped_with_nothing_borrowed() -> Result<(
 }
 
 #[test]
-fn swept_and_passed_timers_drop_their_contexts_outside_of_borrows() -> Result<(), ClosedError> {
+fn cancelled_and_passed_timers_drop_their_contexts_outside_of_borrows() -> Result<(), ClosedError> {
     thread_local!(static WORLD: RefCell<Option<World>> = const { RefCell::new(None) });
 
     /// A value of a context variable must be `Send`, so it finds its world in a thread-local.

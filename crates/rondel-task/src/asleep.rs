@@ -7,8 +7,8 @@
 //! # Invariants
 //! - I1: A leaf that is registered has an alarm and stands in the waiters of its task once; when it is dropped or over it has left
 //!   both. The first waiter of a task is forgotten by its next step, too.
-//! - I2: An alarm that is not set any more has rung, or the sleep was interrupted; then the task keeps its error until the leaf
-//!   takes it.
+//! - I2: An alarm that is not set any more has rung, or its loop was closed, or the sleep was interrupted; then the task keeps its
+//!   error until the leaf takes it. One that is set when its task ends rings nobody.
 //!
 //! # asyncio
 //! `asyncio.sleep`: `loop.call_later(delay, futures._set_result_unless_cancelled, future, result)`, and the cancelling of that
