@@ -140,7 +140,7 @@ fn what_a_panicking_callback_held_is_dropped_with_nothing_borrowed() -> Result<(
 }
 
 #[test]
-fn cancelled_and_passed_timers_drop_their_contexts_outside_of_borrows() -> Result<(), ClosedError> {
+fn a_timer_that_is_cancelled_drops_its_context_outside_of_borrows() -> Result<(), ClosedError> {
     thread_local!(static WORLD: RefCell<Option<World>> = const { RefCell::new(None) });
 
     /// A value of a context variable must be `Send`, so it finds its world in a thread-local.
@@ -164,23 +164,17 @@ fn cancelled_and_passed_timers_drop_their_contexts_outside_of_borrows() -> Resul
             .unwrap()
             .cancel();
     };
-    cancelled_timer(Duration::ZERO);
-    cancelled_timer(Duration::ZERO);
     WORLD.set(Some(world.clone()));
-    // The first is passed over by looking for the next timer, the second by firing.
-    assert_eq!(world.scheduler.next_timer(), None);
+    // One that is near, and one in the wheel.
     cancelled_timer(Duration::ZERO);
-    assert_eq!(world.scheduler.fire_timers(), 0);
-    for _ in 0..200 {
-        cancelled_timer(Duration::from_secs(1));
-    }
+    cancelled_timer(Duration::from_secs(1));
     let dropped = world
         .log
         .text()
         .split(' ')
         .filter(|word| *word == "accepted")
         .count();
-    assert!(dropped >= 3 + 100, "{dropped}");
+    assert_eq!(dropped, 2);
     WORLD.take();
     Ok(())
 }
