@@ -12,7 +12,7 @@
 use std::{any::type_name, cell::Cell, fmt, panic::Location, rc::Rc, time::Duration};
 
 use rondel_context::{Context, capture, run_in};
-use rondel_shared::{Shared, View};
+use rondel_shared::{Face, Shared, View};
 
 use crate::timers::{TimerKey, TimerQueue};
 
@@ -183,9 +183,32 @@ pub(crate) trait Cancellable: Runnable {
     fn get_context(&self) -> Context;
 }
 
+impl Face for dyn Cancellable {
+    type Part = ();
+    type Argument<'a> = ();
+    type Outcome = ();
+}
+
 impl<C: Cancellable + 'static> View<C> for dyn Cancellable {
     fn view(cell: &C) -> &(dyn Cancellable + 'static) {
         cell
+    }
+
+    #[inline]
+    fn call(cell: &C, (): ()) {
+        cell.run();
+    }
+}
+
+/// Run through its pointer, because to find its body first takes as long as to run it.
+impl Runnable for Callback {
+    #[inline]
+    fn run(&self) {
+        self.call(());
+    }
+
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.body().describe(f)
     }
 }
 

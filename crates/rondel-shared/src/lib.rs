@@ -10,7 +10,7 @@
 //!
 //! # Examples
 //! ```
-//! use rondel_shared::{Shared, View};
+//! use rondel_shared::{Face, Shared, View};
 //!
 //! trait Shape {
 //!     fn area(&self) -> u32;
@@ -25,15 +25,27 @@
 //! }
 //!
 //! // Once for the trait: every shape can be seen as `dyn Shape`.
+//! impl Face for dyn Shape {
+//!     type Part = ();
+//!     type Argument<'a> = u32;
+//!     type Outcome = u32;
+//! }
+//!
 //! impl<S: Shape + 'static> View<S> for dyn Shape {
 //!     fn view(body: &S) -> &(dyn Shape + 'static) {
 //!         body
+//!     }
+//!
+//!     // What is to be as quick as can be: so many areas.
+//!     fn call(body: &S, times: u32) -> u32 {
+//!         times * body.area()
 //!     }
 //! }
 //!
 //! let shape: Shared<&str, dyn Shape> = Shared::new("a square", Square(3));
 //! let same = shape.clone();
 //! assert_eq!((*same.head(), same.body().area()), ("a square", 9));
+//! assert_eq!(same.call(2), 18);
 //! ```
 
 mod pool;
@@ -42,4 +54,4 @@ mod shared;
 
 pub use pool::trim;
 pub use prefetch::prefetch;
-pub use shared::{Shared, View, Weak};
+pub use shared::{Face, Shared, View, Weak};

@@ -9,9 +9,10 @@
 //! - S3: A count does not overflow: the process is aborted before.
 //! - S4: `Shared` and `Weak` are neither `Send` nor `Sync`: counts are plain cells, and a block goes back on the thread that took it:
 //!   to the thread's pool, or to the global allocator where the pool is full or gone.
-//! - S5: A block is a `Block<H, T, B>`, whose first part is a `Front<H, T>`; the functions in that front are those for this `B`.
-//!   Pointers to a front are made of the pointer to the whole block, never of a reference to the front, so that they may reach
-//!   the body.
+//! - S5: A block is a `Block<H, T, P, B>`, which begins with a `Front<H, T>`; the functions in that front are those for this `P` and
+//!   `B`. Pointers to a front are made of the pointer to the whole block, never of a reference to the front, so that they may reach
+//!   part and body.
+//! - S6: Where the functions say that there is a part, `P` is `T::Part`, which lies at the same place whatever the body is.
 
 #![allow(
     unsafe_code,
@@ -28,31 +29,47 @@ use std::ptr::NonNull;
 
 use crate::{pool, prefetch};
 
+/// What bodies are seen as: implemented for the trait object `dyn Trait`.
+///
+/// What is done most often with a body, and what some bodies have beside them, is named here, because both can be had for less than
+/// a method of the trait takes.
+pub trait Face: 'static {
+    /// What lies in front of a body that is [made with it](Shared::with_part).
+    type Part: 'static;
+    /// What [`View::call`] is given.
+    type Argument<'a>;
+    /// What [`View::call`] gives.
+    type Outcome;
+}
+
 /// How bodies of type `B` are seen: implemented for the trait object `dyn Trait`, for all `B: Trait`.
 ///
 /// See the example of the [crate].
-pub trait View<B>: 'static {
+pub trait View<B>: Face {
     /// Returns the body as what it is seen as.
     fn view(body: &B) -> &Self;
+
+    /// Does with the body what is done with it most often.
+    fn call(body: &B, argument: Self::Argument<'_>) -> Self::Outcome;
 }
 
 /// A counted pointer to a head and a body; the last one drops both. Clones are the same object.
 ///
 /// As [`Rc`](std::rc::Rc), for one thread, but one word in size whatever the body is, and with memory that is recycled: a
 /// block that is free again is kept by its thread for the next object of its size, up to a limit.
-pub struct Shared<H: 'static, T: ?Sized + 'static> {
+pub struct Shared<H: 'static, T: ?Sized + Face> {
     front: NonNull<Front<H, T>>,
-    _owns: PhantomData<(H, Box<T>)>,
+    _owns: PhantomData<(H, T::Part, Box<T>)>,
 }
 
 /// A pointer to what a [`Shared`] points to that does not keep it alive.
-pub struct Weak<H: 'static, T: ?Sized + 'static> {
+pub struct Weak<H: 'static, T: ?Sized + Face> {
     front: NonNull<Front<H, T>>,
 }
 
 /// What does not depend on the type of the body.
 #[repr(C)]
-struct Front<H: 'static, T: ?Sized + 'static> {
+struct Front<H: 'static, T: ?Sized + Face> {
     counts: Counts,
     functions: &'static Functions<H, T>,
     head: H,
@@ -65,26 +82,65 @@ struct Counts {
 }
 
 #[repr(C)]
-struct Block<H: 'static, T: ?Sized + 'static, B> {
+struct Block<H: 'static, T: ?Sized + Face, P, B> {
     front: Front<H, T>,
+    part: P,
     body: B,
 }
 
+/// What is known of a block with a part.
+#[repr(C)]
+struct FrontAndPart<H: 'static, T: ?Sized + Face> {
+    front: Front<H, T>,
+    part: T::Part,
+}
+
 /// What is done with a body by those who do not know its type (S5).
-struct Functions<H: 'static, T: ?Sized + 'static> {
+struct Functions<H: 'static, T: ?Sized + Face> {
     /// Shows the body of a live block.
     view: unsafe fn(NonNull<Front<H, T>>) -> NonNull<T>,
+    /// Calls the body of a live block.
+    call: unsafe fn(NonNull<Front<H, T>>, T::Argument<'_>) -> T::Outcome,
     /// Drops head and body of a live block to which the last `Shared` has gone.
     drop: unsafe fn(NonNull<Front<H, T>>),
     layout: Layout,
+    /// (S6)
+    has_part: bool,
 }
 
-impl<H: 'static, T: ?Sized + View<B>, B: 'static> Block<H, T, B> {
+/// What may lie in front of a body: a part, or nothing.
+trait PartOf<T: ?Sized + Face>: 'static {
+    const IS_PART: bool;
+}
+
+/// A part, which is told apart from no part by its type: `T::Part` may be anything.
+#[repr(transparent)]
+struct Beside<P>(P);
+
+impl<T: ?Sized + Face> PartOf<T> for Beside<T::Part> {
+    const IS_PART: bool = true;
+}
+
+impl<T: ?Sized + Face> PartOf<T> for () {
+    const IS_PART: bool = false;
+}
+
+impl<H: 'static, T: ?Sized + View<B>, P: PartOf<T>, B: 'static> Block<H, T, P, B> {
     const FUNCTIONS: &'static Functions<H, T> = &Functions {
         view: Self::view,
+        call: Self::call,
         drop: Self::drop,
         layout: Layout::new::<Self>(),
+        has_part: P::IS_PART,
     };
+
+    /// # Safety
+    /// The front is that of a live `Self`, and nobody drops it meanwhile.
+    unsafe fn call(front: NonNull<Front<H, T>>, argument: T::Argument<'_>) -> T::Outcome {
+        // SAFETY: the caller's promise; the pointer reaches the body (S5), which is only ever borrowed as shared.
+        let body = unsafe { &(*front.cast::<Self>().as_ptr()).body };
+        T::call(body, argument)
+    }
 
     /// # Safety
     /// The front is that of a live `Self`, and nobody drops it while the pointer is used.
@@ -95,16 +151,19 @@ impl<H: 'static, T: ?Sized + View<B>, B: 'static> Block<H, T, B> {
     }
 
     /// # Safety
-    /// The front is that of a live `Self`, and nobody will reach head and body any more.
+    /// The front is that of a live `Self`, and nobody will reach head, part and body any more.
     unsafe fn drop(front: NonNull<Front<H, T>>) {
         let block = front.cast::<Self>().as_ptr();
         // SAFETY: the caller's promise; the pointer reaches the whole block (S5).
         let head = unsafe { &raw mut (*block).front.head };
         // SAFETY: as above.
+        let part = unsafe { &raw mut (*block).part };
+        // SAFETY: as above.
         let body = unsafe { &raw mut (*block).body };
         // Dropped in reverse, each also where the one before panics; the weak count that all `Shared` together held comes last (S1).
-        let _weak = LastWeak::<H, T, B>(front, PhantomData);
+        let _weak = LastWeak::<H, T, P, B>(front, PhantomData);
         let _head = DropInPlace(head);
+        let _part = DropInPlace(part);
         let _body = DropInPlace(body);
     }
 }
@@ -121,9 +180,9 @@ impl<T> Drop for DropInPlace<T> {
 }
 
 /// The weak count that all `Shared` together hold; as a [`Weak`], but it knows the layout.
-struct LastWeak<H: 'static, T: ?Sized + 'static, B>(NonNull<Front<H, T>>, PhantomData<B>);
+struct LastWeak<H: 'static, T: ?Sized + Face, P, B>(NonNull<Front<H, T>>, PhantomData<(P, B)>);
 
-impl<H: 'static, T: ?Sized + 'static, B> Drop for LastWeak<H, T, B> {
+impl<H: 'static, T: ?Sized + Face, P, B> Drop for LastWeak<H, T, P, B> {
     #[inline]
     fn drop(&mut self) {
         // SAFETY: the block is not given back as long as there is a weak count (S2).
@@ -132,12 +191,12 @@ impl<H: 'static, T: ?Sized + 'static, B> Drop for LastWeak<H, T, B> {
         weak.set(left);
         if left == 0 {
             // SAFETY: the block was taken for this layout, and nobody points to it any more (S2).
-            unsafe { pool::give_back(self.0.cast(), Layout::new::<Block<H, T, B>>()) };
+            unsafe { pool::give_back(self.0.cast(), Layout::new::<Block<H, T, P, B>>()) };
         }
     }
 }
 
-impl<H: 'static, T: ?Sized + 'static> Shared<H, T> {
+impl<H: 'static, T: ?Sized + Face> Shared<H, T> {
     /// Moves a head and a body into a block.
     #[inline]
     pub fn new<B: 'static>(head: H, body: B) -> Self
@@ -156,11 +215,10 @@ impl<H: 'static, T: ?Sized + 'static> Shared<H, T> {
     where
         T: View<B>,
     {
-        // Leaked if there is no block: to be dropped then, what it has caught would have to be put into memory beforehand.
-        let make = ManuallyDrop::new(make);
-        let block = NewBlock::<H, T, B>::take();
-        let (head, body) = ManuallyDrop::into_inner(make)();
-        Self::of(block.fill(head, body, 1))
+        Self::of(fill_new(1, || {
+            let (head, body) = make();
+            (head, (), body)
+        }))
     }
 
     /// As [`new_with`](Self::new_with), and gives two pointers to the object, which costs no more than one.
@@ -169,12 +227,23 @@ impl<H: 'static, T: ?Sized + 'static> Shared<H, T> {
     where
         T: View<B>,
     {
-        // Leaked if there is no block: to be dropped then, what it has caught would have to be put into memory beforehand.
-        let make = ManuallyDrop::new(make);
-        let block = NewBlock::<H, T, B>::take();
-        let (head, body) = ManuallyDrop::into_inner(make)();
-        let front = block.fill(head, body, 2);
+        let front = fill_new(2, || {
+            let (head, body) = make();
+            (head, (), body)
+        });
         (Self::of(front), Self::of(front))
+    }
+
+    /// As [`new_with`](Self::new_with), with a [`part`](Self::part) in front of the body.
+    #[inline(always)]
+    pub fn with_part<B: 'static>(make: impl FnOnce() -> (H, T::Part, B)) -> Self
+    where
+        T: View<B>,
+    {
+        Self::of(fill_new(1, || {
+            let (head, part, body) = make();
+            (head, Beside(part), body)
+        }))
     }
 
     /// Takes over one count.
@@ -206,6 +275,25 @@ impl<H: 'static, T: ?Sized + 'static> Shared<H, T> {
         // SAFETY: what a `View` gives lives at least as long as the borrow that it is given, whatever it refers to; that is one of the
         // body, which `self` keeps from being dropped.
         unsafe { body.as_ref() }
+    }
+
+    /// Returns what lies in front of the body, if it was made [with a part](Self::with_part).
+    #[inline]
+    pub fn part(&self) -> Option<&T::Part> {
+        if !self.front().functions.has_part {
+            return None;
+        }
+        // SAFETY: there is a part at this place (S6), which is alive as long as `self` is (S2), and only ever borrowed as shared.
+        Some(unsafe { &(*self.front.cast::<FrontAndPart<H, T>>().as_ptr()).part })
+    }
+
+    /// Does with the body what [`View::call`] says.
+    ///
+    /// As a method of [`body`](Self::body) would, for which two functions have to be found and called.
+    #[inline]
+    pub fn call(&self, argument: T::Argument<'_>) -> T::Outcome {
+        // SAFETY: the function is that of this block (S5), which is alive as long as `self` is (S2).
+        unsafe { (self.front().functions.call)(self.front, argument) }
     }
 
     /// True if both point to the same object.
@@ -240,17 +328,30 @@ impl<H: 'static, T: ?Sized + 'static> Shared<H, T> {
     }
 }
 
-/// A block that is not filled yet; it goes back if it never is.
-struct NewBlock<H: 'static, T: ?Sized + 'static, B>(NonNull<Block<H, T, B>>);
+/// Takes a block, and then makes what goes into it, pointed to by so many `Shared`.
+#[inline(always)]
+fn fill_new<H: 'static, T: ?Sized + View<B>, P: PartOf<T>, B: 'static>(
+    strong: u32,
+    make: impl FnOnce() -> (H, P, B),
+) -> NonNull<Front<H, T>> {
+    // Leaked if there is no block: to be dropped then, what it has caught would have to be put into memory beforehand.
+    let make = ManuallyDrop::new(make);
+    let block = NewBlock::<H, T, P, B>::take();
+    let (head, part, body) = ManuallyDrop::into_inner(make)();
+    block.fill(strong, head, part, body)
+}
 
-impl<H: 'static, T: ?Sized + View<B>, B: 'static> NewBlock<H, T, B> {
+/// A block that is not filled yet; it goes back if it never is.
+struct NewBlock<H: 'static, T: ?Sized + Face, P, B>(NonNull<Block<H, T, P, B>>);
+
+impl<H: 'static, T: ?Sized + View<B>, P: PartOf<T>, B: 'static> NewBlock<H, T, P, B> {
     #[inline(always)]
     fn take() -> Self {
-        Self(pool::take(Layout::new::<Block<H, T, B>>()).cast())
+        Self(pool::take(Layout::new::<Block<H, T, P, B>>()).cast())
     }
 
     #[inline(always)]
-    fn fill(self, head: H, body: B, strong: u32) -> NonNull<Front<H, T>> {
+    fn fill(self, strong: u32, head: H, part: P, body: B) -> NonNull<Front<H, T>> {
         let block = self.0;
         std::mem::forget(self);
         let front = Front {
@@ -258,19 +359,19 @@ impl<H: 'static, T: ?Sized + View<B>, B: 'static> NewBlock<H, T, B> {
                 strong: Cell::new(strong),
                 weak: Cell::new(1),
             },
-            functions: Block::<H, T, B>::FUNCTIONS,
+            functions: Block::<H, T, P, B>::FUNCTIONS,
             head,
         };
         // SAFETY: the block is large and aligned enough for its layout, and nobody else's.
-        unsafe { block.write(Block { front, body }) };
+        unsafe { block.write(Block { front, part, body }) };
         block.cast()
     }
 }
 
-impl<H: 'static, T: ?Sized + 'static, B> Drop for NewBlock<H, T, B> {
+impl<H: 'static, T: ?Sized + Face, P, B> Drop for NewBlock<H, T, P, B> {
     fn drop(&mut self) {
         // SAFETY: it was taken for this layout, and nothing is in it.
-        unsafe { pool::give_back(self.0.cast(), Layout::new::<Block<H, T, B>>()) };
+        unsafe { pool::give_back(self.0.cast(), Layout::new::<Block<H, T, P, B>>()) };
     }
 }
 
@@ -283,7 +384,7 @@ fn increment(count: &Cell<u32>) {
     count.set(more);
 }
 
-impl<H: 'static, T: ?Sized + 'static> Clone for Shared<H, T> {
+impl<H: 'static, T: ?Sized + Face> Clone for Shared<H, T> {
     #[inline]
     fn clone(&self) -> Self {
         increment(&self.front().counts.strong);
@@ -291,7 +392,7 @@ impl<H: 'static, T: ?Sized + 'static> Clone for Shared<H, T> {
     }
 }
 
-impl<H: 'static, T: ?Sized + 'static> Drop for Shared<H, T> {
+impl<H: 'static, T: ?Sized + Face> Drop for Shared<H, T> {
     #[inline]
     fn drop(&mut self) {
         let front = self.front();
@@ -306,9 +407,9 @@ impl<H: 'static, T: ?Sized + 'static> Drop for Shared<H, T> {
 }
 
 /// Moving the pointer moves nothing else.
-impl<H: 'static, T: ?Sized + 'static> Unpin for Shared<H, T> {}
+impl<H: 'static, T: ?Sized + Face> Unpin for Shared<H, T> {}
 
-impl<H: fmt::Debug + 'static, T: ?Sized + fmt::Debug + 'static> fmt::Debug for Shared<H, T> {
+impl<H: fmt::Debug + 'static, T: ?Sized + Face + fmt::Debug> fmt::Debug for Shared<H, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared")
             .field("head", self.head())
@@ -317,7 +418,7 @@ impl<H: fmt::Debug + 'static, T: ?Sized + fmt::Debug + 'static> fmt::Debug for S
     }
 }
 
-impl<H: 'static, T: ?Sized + 'static> Weak<H, T> {
+impl<H: 'static, T: ?Sized + Face> Weak<H, T> {
     #[inline]
     fn counts(&self) -> &Counts {
         // SAFETY: the block is not given back as long as a `Weak` is there (S2), so its counts can be read.
@@ -351,7 +452,7 @@ impl<H: 'static, T: ?Sized + 'static> Weak<H, T> {
     }
 }
 
-impl<H: 'static, T: ?Sized + 'static> Clone for Weak<H, T> {
+impl<H: 'static, T: ?Sized + Face> Clone for Weak<H, T> {
     #[inline]
     fn clone(&self) -> Self {
         increment(&self.counts().weak);
@@ -359,7 +460,7 @@ impl<H: 'static, T: ?Sized + 'static> Clone for Weak<H, T> {
     }
 }
 
-impl<H: 'static, T: ?Sized + 'static> Drop for Weak<H, T> {
+impl<H: 'static, T: ?Sized + Face> Drop for Weak<H, T> {
     #[inline]
     fn drop(&mut self) {
         let weak = &self.counts().weak;
@@ -374,9 +475,9 @@ impl<H: 'static, T: ?Sized + 'static> Drop for Weak<H, T> {
     }
 }
 
-impl<H: 'static, T: ?Sized + 'static> Unpin for Weak<H, T> {}
+impl<H: 'static, T: ?Sized + Face> Unpin for Weak<H, T> {}
 
-impl<H: 'static, T: ?Sized + 'static> fmt::Debug for Weak<H, T> {
+impl<H: 'static, T: ?Sized + Face> fmt::Debug for Weak<H, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Weak")
     }

@@ -4,15 +4,23 @@ use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 
-use rondel_shared::{Shared, View, Weak};
+use rondel_shared::{Face, Shared, View, Weak};
 
 /// Seen as itself.
 struct Plain<B>(B);
+
+impl<B: 'static> Face for Plain<B> {
+    type Part = ();
+    type Argument<'a> = ();
+    type Outcome = ();
+}
 
 impl<B: 'static> View<Plain<B>> for Plain<B> {
     fn view(body: &Self) -> &Self {
         body
     }
+
+    fn call(_: &Self, (): ()) {}
 }
 
 /// Counts its drops.
@@ -101,20 +109,40 @@ fn a_strictly_aligned_body_stays_aligned_behind_a_fixed_head() {
         }
     }
 
+    impl Face for dyn Where {
+        type Part = Cell<u16>;
+        type Argument<'a> = &'a mut u8;
+        type Outcome = usize;
+    }
+
     impl<B: Where + 'static> View<B> for dyn Where {
         fn view(body: &B) -> &(dyn Where + 'static) {
             body
         }
+
+        fn call(body: &B, found: &mut u8) -> usize {
+            let (address, value) = body.place();
+            *found = value;
+            address
+        }
     }
 
-    let shared: Shared<u64, dyn Where> = Shared::new(7, Aligned(9));
-    assert_eq!(size_of_val(&shared), size_of::<usize>());
-    let (address, value) = shared.body().place();
-    assert_eq!((address % 128, value, *shared.head()), (0, 9, 7));
-    assert_eq!(
-        std::ptr::from_ref(shared.head()).addr(),
-        shared.address() + 16
-    );
+    let alone: Shared<u64, dyn Where> = Shared::new(7, Aligned(9));
+    let beside = Shared::<u64, dyn Where>::with_part(|| (7, Cell::new(3), Aligned(9)));
+    assert!(alone.part().is_none());
+    assert_eq!(beside.part().map(|part| part.replace(4)), Some(3));
+    assert_eq!(beside.clone().part().map(Cell::get), Some(4));
+    for shared in [alone, beside] {
+        assert_eq!(size_of_val(&shared), size_of::<usize>());
+        let (address, value) = shared.body().place();
+        assert_eq!((address % 128, value, *shared.head()), (0, 9, 7));
+        let mut found = 0;
+        assert_eq!((shared.call(&mut found), found), (address, 9));
+        assert_eq!(
+            std::ptr::from_ref(shared.head()).addr(),
+            shared.address() + 16
+        );
+    }
 }
 
 #[test]
@@ -176,6 +204,12 @@ fn a_view_may_panic_or_show_something_else() {
     struct Shown(u32);
     static ELSEWHERE: Shown = Shown(42);
 
+    impl Face for Shown {
+        type Part = Counted;
+        type Argument<'a> = ();
+        type Outcome = ();
+    }
+
     impl View<Body> for Shown {
         fn view(body: &Body) -> &Self {
             body.0.set(body.0.get() + 1);
@@ -184,12 +218,21 @@ fn a_view_may_panic_or_show_something_else() {
             }
             &ELSEWHERE
         }
+
+        fn call(_: &Body, (): ()) {
+            resume_unwind(Box::new("no call"));
+        }
     }
 
-    let shared: Shared<(), Shown> = Shared::new((), Body(Cell::new(0)));
+    let drops = Rc::new(Cell::new(0));
+    let part = Counted(drops.clone());
+    let shared = Shared::<(), Shown>::with_part(|| ((), part, Body(Cell::new(0))));
+    assert!(catch_unwind(AssertUnwindSafe(|| shared.call(()))).is_err());
     assert_eq!(shared.body().0, 42);
     assert!(catch_unwind(AssertUnwindSafe(|| shared.body().0)).is_err());
     assert_eq!((shared.body().0, shared.count()), (42, 1));
+    drop(shared);
+    assert_eq!(drops.get(), 1, "the part goes with the body");
 }
 
 /// Makes and drops blocks when it is dropped.

@@ -11,12 +11,12 @@ use std::cell::RefCell;
 use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use rondel_context::Context as ContextVars;
 use rondel_sched::Token;
 
-use crate::cell::{AnyFuture, Body, Kind};
+use crate::cell::{AnyFuture, Body};
 use crate::core::Core;
 use crate::coroutine::CoroutineCell;
 use crate::exception::{Exception, Result};
@@ -54,10 +54,6 @@ impl<T: 'static> Slot<T> {
 struct PlainBody<T>(Slot<T>);
 
 impl<T: 'static> Body for PlainBody<T> {
-    fn kind(&self) -> Kind<'_> {
-        Kind::Plain
-    }
-
     fn slot(&self) -> Option<&dyn Any> {
         Some(&self.0)
     }
@@ -77,50 +73,40 @@ pub(crate) fn valueless(core: Rc<Core>) -> AnyFuture {
 /// A future of which nobody reads the value.
 struct Valueless;
 
-impl Body for Valueless {
-    fn kind(&self) -> Kind<'_> {
-        Kind::Plain
-    }
-}
+impl Body for Valueless {}
 
-struct TaskBody<T, C> {
-    state: TaskState,
-    coroutine: CoroutineCell<C, T>,
-}
+struct TaskBody<T, C>(CoroutineCell<C, T>);
 
 impl<T, C> Body for TaskBody<T, C>
 where
     T: 'static,
     C: Future<Output = Result<T>> + 'static,
 {
-    fn kind(&self) -> Kind<'_> {
-        Kind::Task(&self.state)
-    }
-
     fn take(&self, into: &mut dyn Any) {
         if let Some(into) = into.downcast_mut::<Option<T>>() {
-            *into = self.coroutine.take();
+            *into = self.0.take();
         }
     }
 
     fn look(&self, f: &mut dyn FnMut(&dyn Any)) {
-        if let Some(value) = self.coroutine.value() {
+        if let Some(value) = self.0.value() {
             f(&*value);
         }
     }
 
-    fn poll(&self, cx: &mut Context<'_>, error: &mut Option<Exception>) -> Poll<()> {
+    #[inline]
+    fn poll(&self, waker: &Waker, error: &mut Option<Exception>) -> Poll<()> {
         #[allow(
             unsafe_code,
             reason = "the coroutine lies inside the task's allocation, see `coroutine`"
         )]
         // SAFETY: this body lies in its block since before its first poll and never leaves it (I1), so the cell is pinned.
-        let coroutine = unsafe { Pin::new_unchecked(&self.coroutine) };
-        coroutine.poll(cx, error)
+        let coroutine = unsafe { Pin::new_unchecked(&self.0) };
+        coroutine.poll(&mut Context::from_waker(waker), error)
     }
 
     fn clear(&self) -> bool {
-        self.coroutine.clear()
+        self.0.clear()
     }
 
     fn coroutine_name(&self) -> &'static str {
@@ -141,8 +127,8 @@ where
     T: 'static,
     C: Future<Output = Result<T>> + 'static,
 {
-    AnyFuture::new(core, || TaskBody {
-        state: TaskState::new(token, context, created_at),
-        coroutine: CoroutineCell::new(coroutine),
+    AnyFuture::task(core, || {
+        let state = TaskState::new(token, context, created_at);
+        (state, TaskBody(CoroutineCell::new(coroutine)))
     })
 }

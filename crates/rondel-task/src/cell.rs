@@ -18,14 +18,14 @@ use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Poll, Waker};
 
 use rondel_future::{
     AddCallback, Callbacks, Cancel, CancelledError, Completion, InvalidStateError, Outcome, State,
 };
 use rondel_reactor::ExceptionContext;
 use rondel_sched::{ClosedError, Token};
-use rondel_shared::{Shared, View, Weak};
+use rondel_shared::{Face, Shared, View, Weak};
 
 use crate::callback::{Awaiting, Callback};
 use crate::core::Core;
@@ -36,8 +36,10 @@ use crate::task_state::TaskState;
 
 /// The part that depends on the type of the value and of the coroutine, and that the header reaches through a vtable.
 pub(crate) trait Body: 'static {
-    /// What this future is beyond a plain one.
-    fn kind(&self) -> Kind<'_>;
+    /// What a gather has beyond a plain future.
+    fn gather(&self) -> Option<&GatherState> {
+        None
+    }
 
     /// Where the value is, a `Slot<T>`; none for a task, whose value is set by its coroutine and comes to lie in its place.
     fn slot(&self) -> Option<&dyn Any> {
@@ -51,7 +53,7 @@ pub(crate) trait Body: 'static {
     fn look(&self, _: &mut dyn FnMut(&dyn Any)) {}
 
     /// Polls a task's coroutine, which is then dropped if it has finished; its error goes into `error`.
-    fn poll(&self, _: &mut Context<'_>, _error: &mut Option<Exception>) -> Poll<()> {
+    fn poll(&self, _: &Waker, _error: &mut Option<Exception>) -> Poll<()> {
         Poll::Pending
     }
 
@@ -66,9 +68,21 @@ pub(crate) trait Body: 'static {
     }
 }
 
+/// A task is a future with a part.
+impl Face for dyn Body {
+    type Part = TaskState;
+    type Argument<'a> = (&'a Waker, &'a mut Option<Exception>);
+    type Outcome = Poll<()>;
+}
+
 impl<B: Body> View<B> for dyn Body {
     fn view(body: &B) -> &(dyn Body + 'static) {
         body
+    }
+
+    #[inline]
+    fn call(body: &B, (waker, error): (&Waker, &mut Option<Exception>)) -> Poll<()> {
+        body.poll(waker, error)
     }
 }
 
@@ -87,6 +101,14 @@ pub(crate) struct Head {
 }
 
 impl Head {
+    #[inline(always)]
+    fn new(core: Rc<Core>) -> Self {
+        Self {
+            completion: RefCell::new(Completion::new()),
+            core,
+        }
+    }
+
     #[inline]
     pub(crate) fn core(&self) -> &Rc<Core> {
         &self.core
@@ -200,12 +222,15 @@ impl AnyFuture {
     /// Makes a pending future; its body goes to its place at once.
     #[inline(always)]
     pub(crate) fn new<B: Body>(core: Rc<Core>, body: impl FnOnce() -> B) -> Self {
-        Self(Shared::new_with(|| {
-            let head = Head {
-                completion: RefCell::new(Completion::new()),
-                core,
-            };
-            (head, body())
+        Self(Shared::new_with(|| (Head::new(core), body())))
+    }
+
+    /// As `new`, for a task.
+    #[inline(always)]
+    pub(crate) fn task<B: Body>(core: Rc<Core>, made: impl FnOnce() -> (TaskState, B)) -> Self {
+        Self(Shared::with_part(|| {
+            let (state, body) = made();
+            (Head::new(core), state, body)
         }))
     }
 
@@ -255,18 +280,24 @@ impl AnyFuture {
         self.0.body()
     }
 
-    #[inline]
+    /// What this future is beyond a plain one.
     pub(crate) fn kind(&self) -> Kind<'_> {
-        self.body().kind()
+        match self.task_state() {
+            Some(state) => Kind::Task(state),
+            None => self.body().gather().map_or(Kind::Plain, Kind::Gather),
+        }
     }
 
     /// What this future has as a task; `None` for a future that is none.
     #[inline]
     pub(crate) fn task_state(&self) -> Option<&TaskState> {
-        match self.kind() {
-            Kind::Task(state) => Some(state),
-            Kind::Plain | Kind::Gather(_) => None,
-        }
+        self.0.part()
+    }
+
+    /// Polls a task's coroutine, see [`Body::poll`].
+    #[inline]
+    pub(crate) fn poll(&self, waker: &Waker, error: &mut Option<Exception>) -> Poll<()> {
+        self.0.call((waker, error))
     }
 
     /// Tells the loop's exception handler of an exception that nobody has read and nobody will.
@@ -276,10 +307,7 @@ impl AnyFuture {
         let Some(exception) = self.exception() else {
             return;
         };
-        let class = match self.kind() {
-            Kind::Task(_) => "Task",
-            Kind::Plain | Kind::Gather(_) => "Future",
-        };
+        let class = self.task_state().map_or("Future", |_| "Task");
         // The exception shows itself by code of the user, and a destructor must not fail.
         let text = catch_unwind(AssertUnwindSafe(|| format!("{self:?}")))
             .unwrap_or_else(|_| format!("<{class} finished>"));
@@ -309,11 +337,11 @@ impl AnyFuture {
     /// The error that stands for this future's cancellation (CPython's `_make_cancelled_error`).
     pub(crate) fn cancelled_error(&self) -> CancelledError {
         let mut completion = self.completion.borrow_mut();
-        match self.kind() {
-            Kind::Task(state) if !completion.cancelled() => {
+        match self.task_state() {
+            Some(state) if !completion.cancelled() => {
                 CancelledError::from_message(state.cancel_message())
             }
-            Kind::Plain | Kind::Gather(_) | Kind::Task(_) => completion.cancelled_error(),
+            _ => completion.cancelled_error(),
         }
     }
 
@@ -435,7 +463,7 @@ impl AnyFuture {
     ) -> fmt::Result {
         let created_at = self.core.inspection().sites.get(self.address());
         let snapshot = Snapshot::of(&self.completion.borrow(), created_at);
-        snapshot.fmt(f, &self.core, self.body(), value, depth)
+        snapshot.fmt(f, self, value, depth)
     }
 }
 

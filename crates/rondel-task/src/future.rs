@@ -20,7 +20,7 @@ use crate::awaiter::Take;
 use crate::body;
 use crate::callback::CallbackKey;
 use crate::cancel::cancel;
-use crate::cell::{AnyFuture, Kind};
+use crate::cell::AnyFuture;
 use crate::core::Core;
 use crate::event_loop::EventLoop;
 use crate::exception::{Exception, Result};
@@ -107,7 +107,7 @@ impl<T> Future<T> {
 
     #[cold]
     fn check_can_set(&self, operation: &str) -> Result<()> {
-        if let Kind::Task(_) = self.any.kind() {
+        if self.any.task_state().is_some() {
             return Err(Exception::runtime(format!(
                 "a task does not support {operation}"
             )));

@@ -24,7 +24,7 @@ use rondel_future::CancelledError;
 use crate::awaited::Awaited;
 use crate::body::Slot;
 use crate::callback::Awaiting;
-use crate::cell::{AnyFuture, Body, Kind, WeakFuture};
+use crate::cell::{AnyFuture, Body, WeakFuture};
 use crate::ensure_future::EnsureFuture;
 use crate::event_loop::EventLoop;
 use crate::exception::{Exception, Result};
@@ -109,8 +109,8 @@ struct GatherBody<O> {
 }
 
 impl<O: 'static> Body for GatherBody<O> {
-    fn kind(&self) -> Kind<'_> {
-        Kind::Gather(&self.state)
+    fn gather(&self) -> Option<&GatherState> {
+        Some(&self.state)
     }
 
     fn slot(&self) -> Option<&dyn Any> {
@@ -129,7 +129,7 @@ impl<O: 'static> Watch for Gathering<O> {
     const NAME: &'static str = "gather";
 
     fn future_done(&self, child: AnyFuture) {
-        let Kind::Gather(state) = self.outer.kind() else {
+        let Some(state) = self.outer.body().gather() else {
             return;
         };
         state.finished.set(state.finished.get() + 1);
@@ -221,7 +221,7 @@ impl<O: 'static> Gatherer<O> {
             // Only the outer future knows this task: that it is pending at the end is not its caller's mistake.
             state.log_destroy_pending.set(false);
         }
-        let Kind::Gather(state) = watcher.outer.kind() else {
+        let Some(state) = watcher.outer.body().gather() else {
             return Ok(());
         };
         state.children.borrow_mut().push(child.downgrade());
@@ -239,7 +239,7 @@ impl<O: 'static> Gatherer<O> {
     /// The outer future: hears of those that were done already, and of nobody if there are none.
     pub(crate) fn finish(mut self) -> Result<Future<O>> {
         let (_, watcher) = self.begin(None)?;
-        let Kind::Gather(state) = watcher.outer.kind() else {
+        let Some(state) = watcher.outer.body().gather() else {
             return Ok(Future::from_any(watcher.outer.clone()));
         };
         if state.watched.get() == 0 {

@@ -15,8 +15,7 @@ use rondel_future::{Completion, Outcome, State};
 
 use crate::awaited::Awaited;
 use crate::callback::Callback;
-use crate::cell::{Body, Kind};
-use crate::core::Core;
+use crate::cell::AnyFuture;
 use crate::exception::Exception;
 
 /// How deep a task shows what it waits for, which may wait for something itself.
@@ -49,17 +48,16 @@ impl Snapshot {
     }
 
     /// Writes the text; `value` is the result, where its type can be shown.
-    pub(crate) fn fmt<B: Body + ?Sized>(
+    pub(crate) fn fmt(
         &self,
         f: &mut fmt::Formatter<'_>,
-        core: &Core,
-        body: &B,
+        future: &AnyFuture,
         value: Option<&dyn fmt::Debug>,
         depth: usize,
     ) -> fmt::Result {
-        match body.kind() {
-            Kind::Plain | Kind::Gather(_) => write!(f, "<Future {}", self.state)?,
-            Kind::Task(state) => {
+        match future.task_state() {
+            None => write!(f, "<Future {}", self.state)?,
+            Some(state) => {
                 if self.state == State::Pending && state.cancelling() > 0 {
                     f.write_str("<Task cancelling")?;
                 } else {
@@ -69,10 +67,10 @@ impl Snapshot {
                 write!(
                     f,
                     " name='{name}' coro={}()",
-                    function_name(body.coroutine_name())
+                    function_name(future.body().coroutine_name())
                 )?;
                 write!(f, " at {}:{}", created_at.file(), created_at.line())?;
-                if let Some(waiter) = state.pending_waiters(core).next() {
+                if let Some(waiter) = state.pending_waiters(future.core()).next() {
                     f.write_str(" wait_for=")?;
                     match waiter {
                         Awaited::Future(future) if depth < MAX_DEPTH => {

@@ -12,7 +12,7 @@ use std::panic::Location;
 
 use rondel_context::Context;
 
-use crate::cell::{AnyFuture, Kind};
+use crate::cell::AnyFuture;
 use crate::event_loop::EventLoop;
 use crate::exception::{Exception, Result};
 use crate::future::Future;
@@ -71,10 +71,7 @@ impl<T> Task<T> {
     }
 
     fn with_state<R>(&self, f: impl FnOnce(&TaskState) -> R) -> Option<R> {
-        match self.any().kind() {
-            Kind::Task(state) => Some(f(state)),
-            Kind::Plain | Kind::Gather(_) => None,
-        }
+        self.any().task_state().map(f)
     }
 
     /// Returns the task's name: what was set, or `Task-N`, where N counts the tasks of this thread.

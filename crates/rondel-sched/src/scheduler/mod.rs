@@ -216,7 +216,7 @@ impl Scheduler {
                 self.look_ahead(outlook, host);
             }
             match next {
-                Ready::Call(callback) => run(callback.body(), host),
+                Ready::Call(callback) => run(&callback, host),
                 Ready::Run(callback) => {
                     run(&*callback, host);
                     let_go(callback, host);
@@ -348,7 +348,7 @@ impl Scheduler {
     #[inline(never)]
     fn run_timer(&self, place: u32, host: &(impl Host + ?Sized)) {
         match self.take_timer(place) {
-            Some(Due::Call(callback)) => run(callback.body(), host),
+            Some(Due::Call(callback)) => run(&callback, host),
             Some(Due::Alarm(token)) => host.ring(token),
             None => {}
         }
