@@ -12,10 +12,15 @@ use std::fmt;
 pub struct Token(u64);
 
 impl Token {
-    /// Makes a token of 64 bits whose meaning is the caller's.
+    /// Makes a token of 62 bits whose meaning is the caller's.
+    ///
+    /// # Panics
+    ///
+    /// When one of the two highest bits is set: a place in the ready queue is one word, which has to say what it is.
     #[must_use]
     #[inline]
     pub const fn from_bits(bits: u64) -> Self {
+        assert!(bits >> 62 == 0, "a token has 62 bits");
         Self(bits)
     }
 

@@ -6,6 +6,8 @@
 //! through the general allocator every time. Here a block that is given back waits in a list of its thread for the next of its
 //! size.
 //!
+//! A [`Word`] is such a pointer or a number, and a [`Queue`] a queue of words.
+//!
 //! This crate knows nothing of loops and futures.
 //!
 //! # Examples
@@ -50,8 +52,12 @@
 
 mod pool;
 mod prefetch;
+mod queue;
 mod shared;
+mod word;
 
 pub use pool::trim;
 pub use prefetch::prefetch;
+pub use queue::Queue;
 pub use shared::{Face, Shared, View, Weak};
+pub use word::{Opened, Word};

@@ -57,6 +57,7 @@ pub trait View<B>: Face {
 ///
 /// As [`Rc`](std::rc::Rc), for one thread, but one word in size whatever the body is, and with memory that is recycled: a
 /// block that is free again is kept by its thread for the next object of its size, up to a limit.
+#[repr(transparent)]
 pub struct Shared<H: 'static, T: ?Sized + Face> {
     front: NonNull<Front<H, T>>,
     _owns: PhantomData<(H, T::Part, Box<T>)>,
@@ -253,6 +254,21 @@ impl<H: 'static, T: ?Sized + Face> Shared<H, T> {
             front,
             _owns: PhantomData,
         }
+    }
+
+    /// The pointer alone, which goes on to own its count.
+    #[inline]
+    pub(crate) fn into_raw(shared: Self) -> NonNull<()> {
+        ManuallyDrop::new(shared).front.cast()
+    }
+
+    /// Takes over the count of a pointer again.
+    ///
+    /// # Safety
+    /// The pointer is one that [`into_raw`](Self::into_raw) gave for these types, and its count is taken over once.
+    #[inline]
+    pub(crate) unsafe fn from_raw(raw: NonNull<()>) -> Self {
+        Self::of(raw.cast())
     }
 
     #[inline]

@@ -33,7 +33,7 @@ use crate::threads::DefaultExecutor;
 use crate::waker;
 
 /// No task's token: the last slot of the last loop is never given out.
-pub(crate) const NO_TASK: Token = Token::from_bits(u64::MAX);
+pub(crate) const NO_TASK: Token = Token::from_bits(u64::MAX >> 2);
 
 pub(crate) struct Core {
     reactor: rondel_reactor::EventLoop,

@@ -84,7 +84,7 @@ impl EventLoop {
     /// Adds futures and tasks to a reactor's loop.
     ///
     /// # Errors
-    /// When 65,536 loops are open.
+    /// When 16,384 loops are open.
     pub fn on(reactor: rondel_reactor::EventLoop) -> io::Result<Self> {
         Ok(Self::from_core(Core::new(reactor)?))
     }

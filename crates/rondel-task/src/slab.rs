@@ -16,6 +16,9 @@ use rondel_sched::Token;
 
 use crate::cell::AnyFuture;
 
+/// A token has 62 bits, of which 14 are left for the number of the loop.
+pub(crate) const MAX_LOOPS: usize = 1 << 14;
+
 const LOOP_SHIFT: u32 = 48;
 const GENERATION_SHIFT: u32 = 32;
 /// Marks a token that came from another thread.

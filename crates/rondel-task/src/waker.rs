@@ -20,7 +20,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use rondel_sched::{Injector, Message, Token};
 
 use crate::running;
-use crate::slab::{loop_of, sent};
+use crate::slab::{MAX_LOOPS, loop_of, sent};
 
 /// The entrance of every loop, by the loop's number.
 static LOOPS: RwLock<Vec<Option<Arc<Injector>>>> = RwLock::new(Vec::new());
@@ -43,15 +43,19 @@ struct Known {
 /// Gives a loop a number, under which its tasks' wakers find it from any thread.
 ///
 /// # Errors
-/// When 65,536 loops exist already.
+/// When 16,384 loops exist already.
 pub(crate) fn register(injector: Arc<Injector>) -> io::Result<u16> {
     let mut loops = LOOPS.write().unwrap_or_else(PoisonError::into_inner);
     let free = loops
         .iter()
         .position(Option::is_none)
         .unwrap_or(loops.len());
-    let id = u16::try_from(free)
-        .map_err(|_| io::Error::other("too many event loops are open: 65536"))?;
+    if free >= MAX_LOOPS {
+        return Err(io::Error::other(format!(
+            "too many event loops are open: {MAX_LOOPS}"
+        )));
+    }
+    let id = free as u16;
     match loops.get_mut(free) {
         Some(place) => *place = Some(injector),
         None => loops.push(Some(injector)),
@@ -202,7 +206,7 @@ mod tests {
 
     use rondel_sched::{Scheduler, VirtualClock};
 
-    const TOKEN: Token = Token::from_bits(0xfffe_0003_0000_0005);
+    const TOKEN: Token = Token::from_bits(0x3ffe_0003_0000_0005);
 
     fn check(waker: fn(Token) -> Waker, token: fn(&Waker) -> Option<Token>) {
         let ours = waker(TOKEN);

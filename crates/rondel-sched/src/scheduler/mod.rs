@@ -212,9 +212,6 @@ impl Scheduler {
         let mut ran = 0;
         // A callback may run the rest itself, or close the scheduler.
         while let Some(next) = self.ready.pop_before(end) {
-            if let Some(outlook) = &mut outlook {
-                self.look_ahead(outlook, host);
-            }
             match next {
                 Ready::Call(callback) => run(&callback, host),
                 Ready::Run(callback) => {
@@ -223,6 +220,9 @@ impl Scheduler {
                 }
                 Ready::Wake(token) => host.wake(token),
                 Ready::Timer(place) => self.run_timer(place, host),
+            }
+            if let Some(outlook) = &mut outlook {
+                self.look_ahead(outlook, host);
             }
             ran += 1;
         }
@@ -233,7 +233,7 @@ impl Scheduler {
     #[must_use]
     #[inline]
     pub fn has_ready(&self) -> bool {
-        self.ready.len() > 0
+        !self.ready.is_empty()
     }
 
     /// Returns how many callbacks and tokens are ready, cancelled callbacks included.
