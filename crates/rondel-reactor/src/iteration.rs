@@ -16,7 +16,7 @@
 //! asyncio looks at its descriptors in every iteration; here a busy loop looks at a bounded [pace](crate::pace),
 //! and in the iteration after a descriptor was registered.
 
-use std::{any::Any, cell::OnceCell, rc::Rc, time::Duration};
+use std::{any::Any, time::Duration};
 
 use rondel_sched::{Ahead, Host, Runnable, Token, VirtualClock};
 use signal_hook::consts::SIGINT;
@@ -74,7 +74,11 @@ impl EventLoop {
 
     /// Iterates until the loop is stopped, or once where it has no patience.
     fn iterate(&self, patience: Patience, listening: Option<&Listening>) -> Result<(), RunError> {
-        let turn = Turn::new(self);
+        let layer = self.extension();
+        let turn = Turn {
+            event_loop: self,
+            layer: layer.as_deref(),
+        };
         let _awake = Awake::new(self);
         let last = patience == Patience::None || self.is_stopping();
         loop {
@@ -354,32 +358,17 @@ enum Plan {
 /// Who runs the scheduler: this loop, and the layer above for the tokens.
 pub(crate) struct Turn<'a> {
     event_loop: &'a EventLoop,
-    /// Looked up once a run, because most of what is ready may be tokens; later where the layer came later.
-    extension: OnceCell<Rc<dyn Extension>>,
+    /// Looked up once a run, because most of what is ready may be tokens.
+    layer: Option<&'a dyn Extension>,
 }
 
-impl<'a> Turn<'a> {
-    fn new(event_loop: &'a EventLoop) -> Self {
-        let turn = Self {
-            event_loop,
-            extension: OnceCell::new(),
-        };
-        turn.find_extension();
-        turn
-    }
-
+impl Turn<'_> {
+    /// Looks at the layer above, which may have come later than this run.
     #[inline]
-    pub(crate) fn extension(&self) -> Option<&dyn Extension> {
-        if self.extension.get().is_none() {
-            self.find_extension();
-        }
-        self.extension.get().map(|extension| &**extension)
-    }
-
-    fn find_extension(&self) {
-        if let Some(extension) = self.event_loop.extension() {
-            // It is found once: the cell is empty.
-            let _ = self.extension.set(extension);
+    pub(crate) fn with_extension<R>(&self, f: impl FnOnce(&dyn Extension) -> R) -> Option<R> {
+        match self.layer {
+            Some(layer) => Some(f(layer)),
+            None => self.event_loop.extension().map(|layer| f(&*layer)),
         }
     }
 }
@@ -387,22 +376,16 @@ impl<'a> Turn<'a> {
 impl Host for Turn<'_> {
     #[inline]
     fn wake(&self, token: Token) {
-        if let Some(extension) = self.extension() {
-            extension.wake(token);
-        }
+        self.with_extension(|extension| extension.wake(token));
     }
 
     fn foresee(&self, token: Token, ahead: Ahead) {
-        if let Some(extension) = self.extension() {
-            extension.foresee(token, ahead);
-        }
+        self.with_extension(|extension| extension.foresee(token, ahead));
     }
 
     #[inline]
     fn ring(&self, token: Token) {
-        if let Some(extension) = self.extension() {
-            extension.ring(token);
-        }
+        self.with_extension(|extension| extension.ring(token));
     }
 
     fn callback_panicked(&self, callback: &dyn Runnable, payload: Box<dyn Any + Send>) {

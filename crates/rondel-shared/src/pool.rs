@@ -46,12 +46,25 @@ struct Free {
 }
 
 thread_local! {
+    /// Without a destructor, which would be asked for at every look.
     static POOL: Pool = const {
         Pool {
             first: [const { Cell::new(None) }; LARGEST / GRAIN],
             kept: Cell::new(0),
         }
     };
+
+    /// Closes the pool at the end of the thread, if the thread has ever had a block of it.
+    static END: End = const { End };
+}
+
+/// The end of a thread.
+struct End;
+
+impl Drop for End {
+    fn drop(&mut self) {
+        POOL.with(Pool::close);
+    }
 }
 
 /// The class of a layout; `None` for one that is not recycled (P2).
@@ -80,7 +93,7 @@ pub(crate) fn take(layout: Layout) -> NonNull<u8> {
     let Some(class) = class_of(layout) else {
         return allocate(layout);
     };
-    let recycled = POOL.try_with(|pool| {
+    let recycled = POOL.with(|pool| {
         let block = pool.first[class].get()?;
         // SAFETY: the block belongs to the list and holds a `Free` (P1).
         let next = unsafe { block.as_ref() }.next;
@@ -89,8 +102,8 @@ pub(crate) fn take(layout: Layout) -> NonNull<u8> {
         Some(block.cast())
     });
     match recycled {
-        Ok(Some(block)) => block,
-        _ => allocate(layout_of(class)),
+        Some(block) => block,
+        None => allocate_class(class),
     }
 }
 
@@ -105,7 +118,7 @@ pub(crate) unsafe fn give_back(block: NonNull<u8>, layout: Layout) {
         return unsafe { dealloc(block.as_ptr(), layout) };
     };
     let size = layout_of(class).size();
-    let kept = POOL.try_with(|pool| {
+    let kept = POOL.with(|pool| {
         if pool.kept.get() + size > KEPT_BYTES {
             return false;
         }
@@ -117,7 +130,7 @@ pub(crate) unsafe fn give_back(block: NonNull<u8>, layout: Layout) {
         pool.kept.set(pool.kept.get() + size);
         true
     });
-    if kept != Ok(true) {
+    if !kept {
         // SAFETY: the caller's promise; blocks of a class are allocated with its layout (P1).
         unsafe { dealloc(block.as_ptr(), layout_of(class)) };
     }
@@ -129,7 +142,7 @@ pub(crate) unsafe fn give_back(block: NonNull<u8>, layout: Layout) {
 /// call takes some microseconds at most, and next to nothing where less than 4 MiB wait.
 #[inline]
 pub fn trim() {
-    let _ = POOL.try_with(|pool| {
+    POOL.with(|pool| {
         if pool.kept.get() > TRIMMED_BYTES {
             pool.trim();
         }
@@ -155,17 +168,9 @@ impl Pool {
             }
         }
     }
-}
 
-#[inline(never)]
-fn allocate(layout: Layout) -> NonNull<u8> {
-    // SAFETY: the size is not 0: a class is at least one grain, and the caller of `take` promises it for the others.
-    let block = unsafe { alloc(layout) };
-    NonNull::new(block).unwrap_or_else(|| handle_alloc_error(layout))
-}
-
-impl Drop for Pool {
-    fn drop(&mut self) {
+    /// Gives all blocks back, and keeps none from now on.
+    fn close(&self) {
         for (class, first) in self.first.iter().enumerate() {
             let mut next = first.take();
             while let Some(block) = next {
@@ -175,7 +180,23 @@ impl Drop for Pool {
                 unsafe { dealloc(block.as_ptr().cast(), layout_of(class)) };
             }
         }
+        self.kept.set(KEPT_BYTES);
     }
+}
+
+/// A new block, which may come to the pool some time.
+#[inline(never)]
+fn allocate_class(class: usize) -> NonNull<u8> {
+    // At the end of a thread the pool is closed.
+    let _ = END.try_with(|_| ());
+    allocate(layout_of(class))
+}
+
+#[inline(never)]
+fn allocate(layout: Layout) -> NonNull<u8> {
+    // SAFETY: the size is not 0: a class is at least one grain, and the caller of `take` promises it for the others.
+    let block = unsafe { alloc(layout) };
+    NonNull::new(block).unwrap_or_else(|| handle_alloc_error(layout))
 }
 
 #[cfg(test)]

@@ -143,7 +143,8 @@ impl Asleep {
 }
 
 impl Drop for Asleep {
-    #[inline]
+    /// Out of line, as every sleep has it in its destructor and few have anything to leave.
+    #[inline(never)]
     fn drop(&mut self) {
         self.leave();
     }

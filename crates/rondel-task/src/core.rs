@@ -25,7 +25,7 @@ use crate::completer::Exported;
 use crate::exception::Result;
 use crate::inspect::{Inspection, awaits_text};
 use crate::running;
-use crate::slab::Slab;
+use crate::slab::{Slab, Turn};
 use crate::step::{drop_coroutine, step};
 use crate::task_options::{Factory, Start, TaskOptions};
 use crate::task_state::{Phase, TaskState, WaiterPlace};
@@ -398,10 +398,10 @@ impl Extension for Core {
     #[inline]
     fn wake(&self, token: Token) {
         let turn = self.slab.borrow_mut().begin_step(token);
-        if let Some(turn) = turn {
-            step(self, &turn);
-            if turn.task.is_last_handle() {
-                self.let_go(turn.task);
+        if let Some(Turn { task, rung }) = turn {
+            step(self, &task, rung);
+            if task.is_last_handle() {
+                self.let_go(task);
             }
         }
     }

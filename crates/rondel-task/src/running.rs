@@ -4,6 +4,7 @@
 //! `events.get_running_loop`, `get_event_loop`, `set_event_loop`. There is no event loop policy: CPython 3.14 deprecates it.
 
 use std::cell::RefCell;
+use std::mem::ManuallyDrop;
 use std::rc::Rc;
 use std::task::Waker;
 
@@ -19,26 +20,22 @@ use crate::slab::loop_of;
 use crate::waker;
 
 thread_local! {
-    static RUNNING: RefCell<Option<Rc<Core>>> = const { RefCell::new(None) };
+    /// Without a destructor, which would be asked for at every look: whoever ends a run takes its loop out.
+    static RUNNING: RefCell<ManuallyDrop<Option<Rc<Core>>>> =
+        const { RefCell::new(ManuallyDrop::new(None)) };
     static EVENT_LOOP: RefCell<Option<EventLoop>> = const { RefCell::new(None) };
 }
 
 /// The loop that runs on this thread.
 #[inline]
 pub(crate) fn core() -> Option<Rc<Core>> {
-    RUNNING
-        .try_with(|running| running.borrow().clone())
-        .ok()
-        .flatten()
+    RUNNING.with(|running| running.borrow().as_ref().cloned())
 }
 
 /// Looks at the loop that runs on this thread; `f` runs no code of the user.
 #[inline]
 fn with_core<R>(f: impl FnOnce(&Core) -> Option<R>) -> Option<R> {
-    RUNNING
-        .try_with(|running| running.borrow().as_deref().and_then(f))
-        .ok()
-        .flatten()
+    RUNNING.with(|running| running.borrow().as_deref().and_then(f))
 }
 
 /// The error that the leaf being polled is to return, if there is one.
@@ -77,24 +74,19 @@ pub(crate) fn yield_now(waker: &Waker) -> Option<Exception> {
 
 /// Makes `core` the running loop, or none; gives the one before.
 pub(crate) fn replace(core: Option<Rc<Core>>) -> Option<Rc<Core>> {
-    RUNNING
-        .try_with(|running| running.replace(core))
-        .ok()
-        .flatten()
+    ManuallyDrop::into_inner(RUNNING.replace(ManuallyDrop::new(core)))
 }
 
 /// Schedules the token's task if its loop runs on this thread; false if it does not.
 #[inline]
 pub(crate) fn schedule(token: Token) -> bool {
-    RUNNING
-        .try_with(|running| match &*running.borrow() {
-            Some(core) if core.id() == loop_of(token) => {
-                core.schedule(token);
-                true
-            }
-            _ => false,
-        })
-        .unwrap_or(false)
+    RUNNING.with(|running| match &**running.borrow() {
+        Some(core) if core.id() == loop_of(token) => {
+            core.schedule(token);
+            true
+        }
+        _ => false,
+    })
 }
 
 #[inline]

@@ -7,6 +7,7 @@
 //! future, and so has every sleep while somebody watches the loop, who is told of the timer's callback then.
 
 use std::convert::Infallible;
+use std::mem;
 use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -91,7 +92,8 @@ impl core::future::Future for Sleep {
             Stage::Yield => match running::yield_now(cx.waker()) {
                 Some(error) => Poll::Ready(Err(error)),
                 None => {
-                    self.0 = Stage::Over;
+                    // There is nothing in what it was to be dropped.
+                    mem::forget(mem::replace(&mut self.0, Stage::Over));
                     Poll::Pending
                 }
             },

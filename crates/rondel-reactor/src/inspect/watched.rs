@@ -36,12 +36,11 @@ impl<'a> WatchedTurn<'a> {
 
 impl Host for WatchedTurn<'_> {
     fn wake(&self, token: Token) {
-        let Some(extension) = self.turn.extension() else {
-            return;
-        };
         let began = self.begin();
-        let stepped = extension.wake_watched(token);
-        if let (Some(took), Some(stepped)) = (self.took(began), stepped) {
+        let stepped = self
+            .turn
+            .with_extension(|extension| extension.wake_watched(token));
+        if let (Some(took), Some(stepped)) = (self.took(began), stepped.flatten()) {
             self.event_loop
                 .check_duration(took, &format_args!("{stepped:?}"));
         }

@@ -208,25 +208,42 @@ impl Scheduler {
             self.generator.set(Some(generator));
         }
         let end = self.ready.end();
-        let mut outlook = (self.ready_len() > MANY).then(Outlook::default);
+        if self.ready_len() > MANY {
+            return self.run_many(end, host);
+        }
         let mut ran = 0;
         // A callback may run the rest itself, or close the scheduler.
         while let Some(next) = self.ready.pop_before(end) {
-            match next {
-                Ready::Call(callback) => run(&callback, host),
-                Ready::Run(callback) => {
-                    run(&*callback, host);
-                    let_go(callback, host);
-                }
-                Ready::Wake(token) => host.wake(token),
-                Ready::Timer(place) => self.run_timer(place, host),
-            }
-            if let Some(outlook) = &mut outlook {
-                self.look_ahead(outlook, host);
-            }
+            self.run_next(next, host);
             ran += 1;
         }
         ran
+    }
+
+    /// As `run_ready`, where looking ahead pays.
+    #[inline(never)]
+    fn run_many(&self, end: usize, host: &(impl Host + ?Sized)) -> usize {
+        let mut outlook = Outlook::default();
+        let mut ran = 0;
+        while let Some(next) = self.ready.pop_before(end) {
+            self.look_ahead(&mut outlook, host);
+            self.run_next(next, host);
+            ran += 1;
+        }
+        ran
+    }
+
+    #[inline(always)]
+    fn run_next(&self, next: Ready, host: &(impl Host + ?Sized)) {
+        match next {
+            Ready::Call(callback) => run(&callback, host),
+            Ready::Run(callback) => {
+                run(&*callback, host);
+                let_go(callback, host);
+            }
+            Ready::Wake(token) => host.wake(token),
+            Ready::Timer(place) => self.run_timer(place, host),
+        }
     }
 
     /// Says whether something is ready, cancelled callbacks included.

@@ -113,7 +113,7 @@ impl Core {
     pub(crate) fn step_watched(&self, turn: &Turn) {
         let shown = Task::from_any(turn.task.clone());
         self.tell(|instrument| instrument.before_task_step(&shown));
-        step(self, turn);
+        step(self, &turn.task, turn.rung);
         self.tell(|instrument| instrument.after_task_step(&shown));
         if shown.done() {
             self.tell(|instrument| instrument.task_exited(&shown));
