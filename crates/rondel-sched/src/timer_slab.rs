@@ -10,17 +10,54 @@
 
 use std::ops::Range;
 
-use crate::{Token, handle::Callback};
+use rondel_shared::{Opened, Word};
+
+use crate::{
+    Token,
+    handle::{Callback, Cancellable},
+};
 
 /// The number of no place.
 const NONE: u32 = u32::MAX;
 
-/// What happens when the time has come.
-pub(crate) enum Due {
-    /// A callback of this crate runs.
+/// One more than the greatest place has to fit into 31 bits, for the key of a timer to have 63.
+const MOST: u32 = (1 << 31) - 2;
+
+/// What a timer is to do, in a word.
+pub(crate) struct Due(Word<(), dyn Cancellable>);
+
+/// What a [`Due`] was made of.
+pub(crate) enum Deed {
+    /// A callback is to be called.
     Call(Callback),
-    /// An alarm of a layer above rings.
-    Alarm(Token),
+    /// A token is to be rung.
+    Ring(Token),
+}
+
+impl Due {
+    #[inline]
+    pub(crate) fn call(callback: Callback) -> Self {
+        Self(Word::pointer(callback))
+    }
+
+    #[inline]
+    pub(crate) fn ring(token: Token) -> Self {
+        Self(Word::number(token.to_bits()))
+    }
+
+    #[inline]
+    pub(crate) fn open(self) -> Deed {
+        match self.0.open() {
+            Opened::Pointer(callback) => Deed::Call(callback),
+            Opened::Number(token) => Deed::Ring(Token::from_bits(token)),
+        }
+    }
+
+    /// The token, if one is to be rung.
+    #[inline]
+    pub(crate) fn token(&self) -> Option<Token> {
+        self.0.as_number().map(Token::from_bits)
+    }
 }
 
 /// One timer.
@@ -77,7 +114,7 @@ impl TimerSlab {
     #[cold]
     fn grow(&mut self, timer: Timer) -> u32 {
         let place = u32::try_from(self.places.len()).unwrap_or(NONE);
-        assert!(place < NONE, "a scheduler holds at most 2^32 - 1 timers");
+        assert!(place < MOST, "a scheduler holds at most 2^31 - 2 timers");
         self.places.push(timer);
         place
     }
@@ -126,7 +163,7 @@ mod tests {
         Timer {
             when: 0,
             sequence,
-            due: Some(Due::Alarm(Token::from_bits(sequence))),
+            due: Some(Due::ring(Token::from_bits(sequence))),
             stand: Stand::Slot(0),
         }
     }
@@ -145,7 +182,7 @@ mod tests {
 
     #[test]
     #[cfg(target_pointer_width = "64")]
-    fn a_timer_takes_five_words() {
-        assert_eq!(size_of::<Timer>(), 40);
+    fn a_timer_takes_four_words() {
+        assert_eq!(size_of::<Timer>(), 32);
     }
 }

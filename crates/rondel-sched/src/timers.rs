@@ -98,10 +98,7 @@ impl TimerQueue {
     /// The token that the alarm in a place rings, if it is one's.
     #[inline]
     pub(crate) fn token(&self, place: u32) -> Option<Token> {
-        match self.timers.borrow().slab.get(place).due {
-            Some(Due::Alarm(token)) => Some(token),
-            _ => None,
-        }
+        self.timers.borrow().slab.get(place).due.as_ref()?.token()
     }
 
     /// The time for which a timer is set; `None` when its turn has come already or it is cancelled.
@@ -111,7 +108,7 @@ impl TimerQueue {
     }
 }
 
-/// Names a timer that was set: one more than its place, and the lower half of its sequence, in one word.
+/// Names a timer that was set: one more than its place, and the lower half of its sequence, in 63 bits.
 ///
 /// Its place may be another's later. That one is told apart by the sequence: only when four billion timers have been set in between
 /// can it be taken for this one.
@@ -126,9 +123,20 @@ impl TimerKey {
         Self(NonZeroU64::new(bits).unwrap_or(NonZeroU64::MIN))
     }
 
+    /// A number of 63 bits that stands for it.
+    #[inline]
+    pub(crate) fn to_bits(self) -> u64 {
+        self.0.get()
+    }
+
+    #[inline]
+    pub(crate) fn from_bits(bits: u64) -> Self {
+        Self(NonZeroU64::new(bits).unwrap_or(NonZeroU64::MIN))
+    }
+
     #[inline]
     fn place(self) -> u32 {
-        (self.0.get() >> 32) as u32 - 1
+        ((self.0.get() >> 32) as u32).wrapping_sub(1)
     }
 
     /// Whether it names this timer, and not another that had its place.
@@ -211,9 +219,10 @@ impl Timers {
     /// Has an alarm ring another token, if it is still to ring.
     pub(crate) fn redirect(&mut self, key: TimerKey, token: Token) {
         if let Some(timer) = self.named(key)
-            && let Some(Due::Alarm(rung)) = &mut timer.due
+            && let Some(due) = &mut timer.due
+            && due.token().is_some()
         {
-            *rung = token;
+            *due = Due::ring(token);
         }
     }
 

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use rondel_sched::{Alarm, Token};
 
-use crate::awaited::Awaited;
+use crate::awaited::{Awaited, Waiting};
 use crate::awaiter::cancelled_error_of_current_task;
 use crate::core::Core;
 use crate::exception::{Exception, Result};
@@ -69,7 +69,7 @@ impl Asleep {
             return Err(cancelled_error_of_current_task(core));
         }
         let alarm = core.scheduler().set_alarm(when, token)?;
-        let place = core.look_at_task(token, |state| state.add_waiter(Awaited::Sleep(alarm), at));
+        let place = core.look_at_task(token, |state| state.add_waiter(Waiting::Sleep(alarm), at));
         Ok(place.map(|place| Self {
             core: core.clone(),
             at,

@@ -7,8 +7,9 @@ use std::mem;
 use std::panic::Location;
 
 use rondel_sched::Alarm;
+use rondel_shared::Opened;
 
-use crate::cell::AnyFuture;
+use crate::cell::{AnyFuture, AnyWord};
 use crate::core::Core;
 
 /// What a coroutine waits for.
@@ -37,77 +38,109 @@ impl Awaited {
     }
 }
 
-/// A place for what is awaited.
-///
-/// Two cells of a word each, of which one is empty: what is written in pieces and read as a whole, as an enum of two words is, makes
-/// the processor wait.
-#[derive(Default)]
-pub(crate) struct AwaitedCell {
-    future: Cell<Option<AnyFuture>>,
-    sleep: Cell<Option<Alarm>>,
+/// What a coroutine begins to wait for, as [`Awaited`].
+#[derive(Clone, Copy)]
+pub(crate) enum Waiting<'a> {
+    Future(&'a AnyFuture),
+    Sleep(Alarm),
 }
+
+impl From<Waiting<'_>> for Awaited {
+    fn from(waiting: Waiting<'_>) -> Self {
+        match waiting {
+            Waiting::Future(future) => Self::Future(future.clone()),
+            Waiting::Sleep(alarm) => Self::Sleep(alarm),
+        }
+    }
+}
+
+/// A place for what is awaited, in a word.
+///
+/// What it holds comes out as an [`AnyFuture`], whose destructor reports what nobody has read.
+#[derive(Default)]
+pub(crate) struct AwaitedCell(Cell<Option<AnyWord>>);
 
 impl AwaitedCell {
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.sleep.get().is_none() && self.look(|_| ()).is_none()
+        self.look(|_| ()).is_none()
     }
 
+    /// Puts something in, where nothing was.
     #[inline]
-    pub(crate) fn set(&self, awaited: Awaited) {
-        match awaited {
-            Awaited::Future(future) => self.future.set(Some(future)),
-            Awaited::Sleep(alarm) => self.sleep.set(Some(alarm)),
-        }
+    pub(crate) fn set(&self, awaited: Waiting<'_>) {
+        let word = match awaited {
+            Waiting::Future(future) => future.to_word(),
+            Waiting::Sleep(alarm) => AnyWord::number(alarm.to_bits()),
+        };
+        // It was empty, and there is nothing to be dropped.
+        mem::forget(self.0.replace(Some(word)));
     }
 
     #[inline]
     pub(crate) fn take(&self) -> Option<Awaited> {
-        match self.sleep.take() {
-            Some(alarm) => Some(Awaited::Sleep(alarm)),
-            None => self.future.take().map(Awaited::Future),
-        }
+        self.0.take().map(|word| match word.open() {
+            Opened::Pointer(shared) => Awaited::Future(AnyFuture::from_shared(shared)),
+            Opened::Number(alarm) => Awaited::Sleep(Alarm::from_bits(alarm)),
+        })
     }
 
     pub(crate) fn get(&self) -> Option<Awaited> {
-        match self.sleep.get() {
-            Some(alarm) => Some(Awaited::Sleep(alarm)),
-            None => self.look(AnyFuture::clone).map(Awaited::Future),
-        }
+        self.look(|word| match word.as_pointer() {
+            Some(shared) => Awaited::Future(AnyFuture::from_shared(shared.clone())),
+            None => Awaited::Sleep(alarm(word)),
+        })
     }
 
     #[inline]
     pub(crate) fn is(&self, awaited: &Awaited) -> bool {
-        match awaited {
-            Awaited::Future(awaited) => self.look(|future| future.ptr_eq(awaited)) == Some(true),
-            Awaited::Sleep(alarm) => self.sleep.get() == Some(*alarm),
-        }
+        let same = |word: &AnyWord| match awaited {
+            Awaited::Future(awaited) => awaited.is_pointed_to(word),
+            Awaited::Sleep(awaited) => word.as_pointer().is_none() && alarm(word) == *awaited,
+        };
+        self.look(same) == Some(true)
     }
 
     #[inline]
     pub(crate) fn sleep(&self) -> Option<Alarm> {
-        self.sleep.get()
+        self.look(|word| word.as_pointer().is_none().then(|| alarm(word)))
+            .flatten()
     }
 
     pub(crate) fn clear_sleep(&self, alarm: Alarm) {
-        if self.sleep.get() == Some(alarm) {
-            self.sleep.set(None);
+        if self.sleep() == Some(alarm) {
+            self.0.set(None);
         }
     }
 
     #[inline]
     pub(crate) fn is_done_future(&self) -> bool {
-        self.look(|future| future.done()) == Some(true)
+        self.look(|word| word.as_pointer().is_some_and(|shared| shared.head().done())) == Some(true)
     }
 
     /// `f` runs no code of the user.
     #[inline]
-    fn look<R>(&self, f: impl FnOnce(&AnyFuture) -> R) -> Option<R> {
-        let future = self.future.take()?;
-        let found = f(&future);
+    fn look<R>(&self, f: impl FnOnce(&AnyWord) -> R) -> Option<R> {
+        let word = self.0.take()?;
+        let found = f(&word);
         // It is empty, and there is nothing to be dropped.
-        mem::forget(self.future.replace(Some(future)));
+        mem::forget(self.0.replace(Some(word)));
         Some(found)
+    }
+}
+
+/// The alarm that a word stands for which is no pointer.
+#[inline]
+fn alarm(word: &AnyWord) -> Alarm {
+    Alarm::from_bits(word.as_number().unwrap_or(0))
+}
+
+impl Drop for AwaitedCell {
+    #[inline]
+    fn drop(&mut self) {
+        if self.0.get_mut().is_some() {
+            drop(self.take());
+        }
     }
 }
 

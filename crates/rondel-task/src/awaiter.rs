@@ -24,7 +24,7 @@ use std::task::{Context, Poll, ready};
 use rondel_future::CancelledError;
 use rondel_sched::Token;
 
-use crate::awaited::Awaited;
+use crate::awaited::{Awaited, Waiting};
 use crate::callback::{Callback, ForeignWaker};
 use crate::cell::AnyFuture;
 use crate::core::Core;
@@ -169,8 +169,7 @@ impl Leaf {
         let waker = ForeignWaker::new(cx.waker().clone());
         // It is called at once if cloning the waker has completed the future.
         let _ = self.future.add_callback(Callback::Done(waker.clone()));
-        let wait =
-            |state: &TaskState| state.add_waiter(Awaited::Future(self.future.clone()), self.at);
+        let wait = |state: &TaskState| state.add_waiter(Waiting::Future(&self.future), self.at);
         waker.set_task(state.map(|state| (state.token, wait(state))));
         self.registered = Registered::Waker(waker);
     }

@@ -25,7 +25,7 @@ use rondel_future::{
 };
 use rondel_reactor::ExceptionContext;
 use rondel_sched::{ClosedError, Token};
-use rondel_shared::{Face, Shared, View, Weak};
+use rondel_shared::{Face, Shared, View, Weak, Word};
 
 use crate::callback::{Awaiting, Callback};
 use crate::core::Core;
@@ -198,6 +198,9 @@ impl Drop for AnyFuture {
     }
 }
 
+/// A future in a word that may be a number instead; it goes back through `from_shared`.
+pub(crate) type AnyWord = Word<Head, dyn Body>;
+
 /// A handle that does not keep the future alive.
 #[derive(Clone)]
 pub(crate) struct WeakFuture(Weak<Head, dyn Body>);
@@ -232,6 +235,25 @@ impl AnyFuture {
             let (state, body) = made();
             (Head::new(core), state, body)
         }))
+    }
+
+    /// Takes over a pointer that was one of its handles.
+    #[inline]
+    pub(crate) fn from_shared(shared: Shared<Head, dyn Body>) -> Self {
+        Self(shared)
+    }
+
+    /// Makes another handle, for a word.
+    #[inline]
+    pub(crate) fn to_word(&self) -> AnyWord {
+        Word::pointer(self.0.clone())
+    }
+
+    /// True if the word is a handle of this future.
+    #[inline]
+    pub(crate) fn is_pointed_to(&self, word: &AnyWord) -> bool {
+        word.as_pointer()
+            .is_some_and(|shared| shared.ptr_eq(&self.0))
     }
 
     /// Notes where it was made, in debug mode.

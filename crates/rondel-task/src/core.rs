@@ -18,7 +18,7 @@ use rondel_context::Context;
 use rondel_reactor::{ExceptionContext, Extension, PanicError};
 use rondel_sched::{Ahead, ClosedError, Scheduler, Token};
 
-use crate::awaited::Awaited;
+use crate::awaited::Waiting;
 use crate::body;
 use crate::cell::AnyFuture;
 use crate::completer::Exported;
@@ -342,8 +342,8 @@ impl Core {
         if task.ptr_eq(future) {
             return Some(None);
         }
-        let awaited = Awaited::Future(future.clone());
-        Some(Some(task.task_state()?.add_waiter(awaited, at)))
+        let state = task.task_state()?;
+        Some(Some(state.add_waiter(Waiting::Future(future), at)))
     }
 
     /// The task of a token that is not stale.

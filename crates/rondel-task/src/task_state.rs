@@ -12,6 +12,7 @@
 //! `_must_cancel`, `_num_cancels_requested`, `_cancel_message`, `_log_destroy_pending`, `_context`, `_name`.
 
 use std::cell::Cell;
+use std::mem;
 use std::panic::Location;
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ use rondel_context::Context;
 use rondel_future::CancelledError;
 use rondel_sched::{Alarm, Token};
 
-use crate::awaited::{Await, Awaited, AwaitedCell};
+use crate::awaited::{Await, Awaited, AwaitedCell, Waiting};
 use crate::cancel::Waiters;
 use crate::core::{Core, NO_TASK};
 use crate::shielded::Shields;
@@ -113,7 +114,8 @@ impl TaskState {
     fn look_at_cold<R>(&self, f: impl FnOnce(&mut Cold) -> R) -> Option<R> {
         let mut cold = self.cold.take()?;
         let given = f(&mut cold);
-        self.cold.set(Some(cold));
+        // It is empty, and there is nothing to be dropped.
+        mem::forget(self.cold.replace(Some(cold)));
         Some(given)
     }
 
@@ -195,11 +197,11 @@ impl TaskState {
     #[inline(always)]
     pub(crate) fn add_waiter(
         &self,
-        awaited: Awaited,
+        awaited: Waiting<'_>,
         at: &'static Location<'static>,
     ) -> WaiterPlace {
         if !self.waiter.is_empty() {
-            return self.add_further_waiter(awaited, at);
+            return self.add_further_waiter(awaited.into(), at);
         }
         self.waiter.set(awaited);
         self.awaited_at.set(at);
@@ -308,9 +310,10 @@ impl TaskState {
         if let Some(first) = self.waiter.take() {
             let_go(core, first);
         }
-        let more = self.look_at_cold(|cold| std::mem::take(&mut cold.waiters));
-        for waiter in more.into_iter().flatten().flatten() {
-            let_go(core, waiter.awaited);
+        if let Some(more) = self.look_at_cold(|cold| mem::take(&mut cold.waiters)) {
+            for waiter in more.into_iter().flatten() {
+                let_go(core, waiter.awaited);
+            }
         }
     }
 }

@@ -31,7 +31,7 @@ use crate::{
     injector::{Envelope, Receiver, Rest},
     order::Generator,
     ready::{Ready, ReadyQueue, ToCome},
-    timer_slab::Due,
+    timer_slab::{Deed, Due},
     timers::{TimerQueue, Timers},
 };
 
@@ -364,9 +364,9 @@ impl Scheduler {
     /// The turn of a timer has come, which may have been cancelled meanwhile.
     #[inline(never)]
     fn run_timer(&self, place: u32, host: &(impl Host + ?Sized)) {
-        match self.take_timer(place) {
-            Some(Due::Call(callback)) => run(&callback, host),
-            Some(Due::Alarm(token)) => host.ring(token),
+        match self.take_timer(place).map(Due::open) {
+            Some(Deed::Call(callback)) => run(&callback, host),
+            Some(Deed::Ring(token)) => host.ring(token),
             None => {}
         }
     }

@@ -20,6 +20,22 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Alarm(TimerKey);
 
+impl Alarm {
+    /// Returns a number of 63 bits that stands for the alarm, for a layer that has no more room for it.
+    #[must_use]
+    #[inline]
+    pub fn to_bits(self) -> u64 {
+        self.0.to_bits()
+    }
+
+    /// Returns the alarm that the number stands for, which [`to_bits`](Self::to_bits) gave; of another number one that is not set.
+    #[must_use]
+    #[inline]
+    pub fn from_bits(bits: u64) -> Self {
+        Self(TimerKey::from_bits(bits))
+    }
+}
+
 impl Scheduler {
     /// Sets a timer that runs `callback` after `delay`, in a copy of the current context.
     ///
@@ -119,7 +135,7 @@ impl Scheduler {
     #[inline]
     pub fn set_alarm(&self, when: Duration, token: Token) -> Result<Alarm, ClosedError> {
         self.refuse_when_closed()?;
-        Ok(Alarm(self.add_timer(when, Due::Alarm(token))))
+        Ok(Alarm(self.add_timer(when, Due::ring(token))))
     }
 
     /// Returns the time for which an alarm is set; `None` when it has rung already or is cancelled.
@@ -187,7 +203,7 @@ impl Scheduler {
     ) -> Result<TimerHandle, ClosedError> {
         self.refuse_when_closed()?;
         let callback = HandleCell::allocate(callback, context, location);
-        let key = self.add_timer(when, Due::Call(callback.clone()));
+        let key = self.add_timer(when, Due::call(callback.clone()));
         Ok(TimerHandle::new(
             Handle::new(callback),
             when,
