@@ -79,10 +79,7 @@ impl AwaitedCell {
 
     #[inline]
     pub(crate) fn take(&self) -> Option<Awaited> {
-        self.0.take().map(|word| match word.open() {
-            Opened::Pointer(shared) => Awaited::Future(AnyFuture::from_shared(shared)),
-            Opened::Number(alarm) => Awaited::Sleep(Alarm::from_bits(alarm)),
-        })
+        self.0.take().map(awaited)
     }
 
     pub(crate) fn get(&self) -> Option<Awaited> {
@@ -113,9 +110,22 @@ impl AwaitedCell {
         }
     }
 
+    /// Lets go of a future that is done, and of a sleep that `is_over`; what is still waited for stays.
     #[inline]
-    pub(crate) fn is_done_future(&self) -> bool {
-        self.look(|word| word.as_pointer().is_some_and(|shared| shared.head().done())) == Some(true)
+    pub(crate) fn forget_done(&self, is_over: impl FnOnce(Alarm) -> bool) {
+        let Some(word) = self.0.take() else {
+            return;
+        };
+        let is_done = match word.as_pointer() {
+            Some(shared) => shared.head().done(),
+            None => is_over(alarm(&word)),
+        };
+        if is_done {
+            drop(awaited(word));
+        } else {
+            // It is empty, and there is nothing to be dropped.
+            mem::forget(self.0.replace(Some(word)));
+        }
     }
 
     /// `f` runs no code of the user.
@@ -126,6 +136,14 @@ impl AwaitedCell {
         // It is empty, and there is nothing to be dropped.
         mem::forget(self.0.replace(Some(word)));
         Some(found)
+    }
+}
+
+#[inline]
+fn awaited(word: AnyWord) -> Awaited {
+    match word.open() {
+        Opened::Pointer(shared) => Awaited::Future(AnyFuture::from_shared(shared)),
+        Opened::Number(alarm) => Awaited::Sleep(Alarm::from_bits(alarm)),
     }
 }
 

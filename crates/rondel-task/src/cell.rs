@@ -385,6 +385,20 @@ impl AnyFuture {
         }
     }
 
+    /// As `finish`, for a future without a value; false if it was done before.
+    #[inline]
+    pub(crate) fn finish_pending(&self) -> bool {
+        let finished = self.completion.borrow_mut().finish();
+        match finished {
+            Ok(callbacks) => {
+                // The only error is that the loop is closed, and then nobody is left to hear.
+                let _ = self.schedule(callbacks);
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
     /// Pending -> Finished with an exception.
     pub(crate) fn set_exception(&self, exception: Exception) -> Result<()> {
         let changed = self.completion.borrow_mut().set_exception(exception);

@@ -231,15 +231,11 @@ impl TaskState {
     /// from far off in memory.
     #[inline]
     pub(crate) fn forget_done_waiter(&self, core: &Core, rung: bool) {
-        let is_done = match self.waiter.sleep() {
-            Some(alarm) if self.waits_for_several() => core.scheduler().alarm_time(alarm).is_none(),
-            Some(_) => rung,
-            None => self.waiter.is_done_future(),
-        };
-        if is_done {
-            let done = self.waiter.take();
-            drop(done);
-        }
+        self.waiter
+            .forget_done(|alarm| match self.waits_for_several() {
+                true => core.scheduler().alarm_time(alarm).is_none(),
+                false => rung,
+            });
     }
 
     /// True if the task has ever waited for more than one thing at a time.

@@ -58,12 +58,7 @@ impl Waiter {
     /// Wakes the task, which runs in the next iteration; false if the waiter was woken or cancelled before.
     #[inline]
     pub fn wake(&self) -> bool {
-        let is_pending = self.is_pending();
-        if is_pending {
-            // The only error is that the loop is closed, and then the task is gone.
-            let _ = self.0.finish();
-        }
-        is_pending
+        self.0.finish_pending()
     }
 
     /// Returns true if it was neither woken nor cancelled.
