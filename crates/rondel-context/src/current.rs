@@ -121,6 +121,14 @@ pub(crate) fn look<R>(f: impl FnOnce(&Context) -> Option<R>) -> Option<R> {
         .flatten()
 }
 
+/// Returns the current context itself, not a copy; `None` where no variable was ever set in it.
+///
+/// This is for schedulers that are about to make another one current.
+#[inline]
+pub fn entered_context() -> Option<Context> {
+    look(|context| Some(context.clone()))
+}
+
 /// Returns the current context itself, not a copy, and makes one first if there is none.
 ///
 /// While the thread ends (I3) it is a context that nobody else sees.

@@ -60,7 +60,7 @@ mod token;
 mod var;
 
 pub use context::Context;
-pub use current::{capture, copy_context, current_context, run_in};
+pub use current::{capture, copy_context, current_context, entered_context, run_in};
 pub use error::{LookupError, ResetError};
 pub use token::Token;
 pub use var::ContextVar;

@@ -219,3 +219,23 @@ fn a_context_and_its_copy_have_both_kinds() {
     assert!(!only.is_empty());
     assert_eq!(format!("{only:?}"), r#"Context {"span"}"#);
 }
+
+#[test]
+fn the_entered_context_is_the_current_one_and_none_is_made() {
+    use rondel_context::{Context, ContextVar, entered_context};
+
+    static VAR: ContextVar<u32> = ContextVar::new("entered");
+
+    std::thread::spawn(|| {
+        assert!(entered_context().is_none());
+        let context = Context::new();
+        context.run(|| {
+            let entered = entered_context().expect("it was entered");
+            VAR.set(1);
+            assert_eq!((entered.get(&VAR), context.get(&VAR)), (Some(1), Some(1)));
+        });
+        assert!(entered_context().is_none());
+    })
+    .join()
+    .unwrap();
+}

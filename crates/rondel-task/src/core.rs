@@ -221,7 +221,10 @@ impl Core {
             self.tell_spawned(task);
         }
         match start.unwrap_or_default() {
-            Start::Eager if self.reactor.is_running() => self.wake_now(token),
+            Start::Eager if self.reactor.is_running() => {
+                self.look_at_task(self.stepping.get().task, TaskState::keep_context);
+                self.wake_now(token);
+            }
             Start::Eager | Start::Soon => self.scheduler().wake(token),
         }
     }

@@ -86,7 +86,9 @@ impl<T> Task<T> {
 
     /// Returns the context that the coroutine runs in: not a copy, so what is set in it is seen there.
     pub fn get_context(&self) -> Context {
-        self.with_state(TaskState::context).unwrap_or_default()
+        let core = self.any().core();
+        self.with_state(|state| state.context(core.is_current(state.token)))
+            .unwrap_or_default()
     }
 
     /// Returns where the task was created.

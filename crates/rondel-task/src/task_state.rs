@@ -119,15 +119,23 @@ impl TaskState {
         Some(given)
     }
 
-    /// The context that the coroutine runs in, itself and not a copy.
-    pub(crate) fn context(&self) -> Context {
+    /// The context that the coroutine runs in, itself and not a copy; `is_current` says whether that is now.
+    pub(crate) fn context(&self, is_current: bool) -> Context {
         let context = match self.context.take() {
             Some(context) => context,
-            None if self.phase.get() == Phase::Running => rondel_context::current_context(),
+            None if is_current => rondel_context::current_context(),
+            // It runs another task inside its step and has set no variable before: it makes its context afterwards.
+            None if self.phase.get() == Phase::Running => return Context::new(),
             None => Context::new(),
         };
         self.context.set(Some(context.clone()));
         context
+    }
+
+    /// The coroutine is about to run another one inside its step: puts its context where it is found meanwhile.
+    pub(crate) fn keep_context(&self) {
+        let context = self.context.take().or_else(rondel_context::entered_context);
+        self.context.set(context);
     }
 
     // --- cancellation requests -----------------------------------------------------------

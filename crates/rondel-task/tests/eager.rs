@@ -13,9 +13,9 @@ use common::{Counted, secs, virtual_loop};
 use rondel_context::{Context, ContextVar};
 use rondel_future::CancelledError;
 use rondel_task::{
-    Exception, FIRST_COMPLETED, Result, Start, Started, Task, TaskOptions, all_tasks, as_completed,
-    create_eager_task_factory, create_task, create_task_with, eager_task_factory, ensure_future,
-    gather, shield, sleep, task_group, wait, wait_for,
+    Exception, FIRST_COMPLETED, Opaque, Result, Start, Started, Task, TaskOptions, all_tasks,
+    as_completed, create_eager_task_factory, create_task, create_task_with, current_task,
+    eager_task_factory, ensure_future, gather, shield, sleep, task_group, wait, wait_for,
 };
 use trace::*;
 
@@ -235,6 +235,41 @@ fn an_eager_step_runs_in_the_context_of_its_task() {
             "0 given: 5",
             "0 main: 1 Some(2)",
             "0 given: 2",
+            "end ()",
+        ],
+    );
+}
+
+#[test]
+fn the_context_of_a_task_is_its_own_while_another_takes_its_eager_step() {
+    let seen_in = |name: &'static str, creator: Task<Opaque>| async move {
+        VAR.set(2);
+        log(creator.get_context().get(&VAR).unwrap_or(0));
+        let own = current_task().expect("it runs").get_context();
+        log(own.get(&VAR).unwrap_or(0));
+        this_task().set_name(name);
+        Ok(())
+    };
+    let program = async move {
+        let creator = current_task().expect("it runs");
+        // No variable is set yet.
+        eager("first", seen_in("first", creator.clone()))?.await?;
+        VAR.set(1);
+        eager("second", seen_in("second", creator.clone()))?.await?;
+        log(creator.get_context().get(&VAR).unwrap_or(0));
+        VAR.set(3);
+        log(creator.get_context().get(&VAR).unwrap_or(0));
+        Ok(())
+    };
+    check(
+        program,
+        &[
+            "0 first: 0",
+            "0 first: 2",
+            "0 second: 1",
+            "0 second: 2",
+            "0 main: 1",
+            "0 main: 3",
             "end ()",
         ],
     );
