@@ -18,8 +18,12 @@ use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::cell::Cell;
 use std::ptr::NonNull;
 
-/// Sizes are rounded up to a multiple of this, which is also the greatest alignment of a recycled block.
-const GRAIN: usize = 16;
+/// Sizes are rounded up to a multiple of this: a general allocator that keeps a word beside each block, and rounds both up to two
+/// words, wastes least on an odd number of words.
+const GRAIN: usize = 8;
+
+/// The alignment of all recycled blocks, and the greatest that one may need.
+const ALIGN: usize = 16;
 
 /// Blocks above this size are not recycled.
 const LARGEST: usize = 1024;
@@ -71,7 +75,7 @@ impl Drop for End {
 #[inline]
 const fn class_of(layout: Layout) -> Option<usize> {
     // Under Miri every block goes back at once, so that it sees what is used after that.
-    if layout.size() == 0 || layout.size() > LARGEST || layout.align() > GRAIN || cfg!(miri) {
+    if layout.size() == 0 || layout.size() > LARGEST || layout.align() > ALIGN || cfg!(miri) {
         return None;
     }
     Some((layout.size() - 1) / GRAIN)
@@ -80,7 +84,7 @@ const fn class_of(layout: Layout) -> Option<usize> {
 /// The layout of the blocks of a class.
 #[inline]
 const fn layout_of(class: usize) -> Layout {
-    match Layout::from_size_align((class + 1) * GRAIN, GRAIN) {
+    match Layout::from_size_align((class + 1) * GRAIN, ALIGN) {
         Ok(layout) => layout,
         Err(_) => unreachable!(),
     }
