@@ -111,7 +111,7 @@ impl AwaitedCell {
     }
 
     /// Lets go of a future that is done, and of a sleep that `is_over`; what is still waited for stays.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn forget_done(&self, is_over: impl FnOnce(Alarm) -> bool) {
         let Some(word) = self.0.take() else {
             return;

@@ -103,6 +103,7 @@ fn end_unstarted(core: &Core, task: &AnyFuture, state: &TaskState) {
 }
 
 /// The value is in the coroutine's place.
+#[inline(never)]
 fn end_with_value(core: &Core, task: &AnyFuture, state: &TaskState) {
     let owned = leave_loop(core, state);
     // It was stepped, so it is not done; on a loop that was closed meanwhile nobody hears.
@@ -163,7 +164,7 @@ fn cancel_all(core: &Core, state: &TaskState, message: &Option<Arc<str>>) -> boo
 }
 
 /// The task is over: it waits for nothing, and the loop's handle of it is given to the caller, to be dropped last.
-#[inline]
+#[inline(always)]
 fn leave_loop(core: &Core, state: &TaskState) -> Option<AnyFuture> {
     tracing::trace!(task = state.number(), "task ended");
     state.clear_waiters(core);

@@ -309,15 +309,22 @@ impl TaskState {
     }
 
     /// The task will not run again: lets go what it waited for.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn clear_waiters(&self, core: &Core) {
         if let Some(first) = self.waiter.take() {
             let_go(core, first);
         }
-        if let Some(more) = self.look_at_cold(|cold| mem::take(&mut cold.waiters)) {
-            for waiter in more.into_iter().flatten() {
-                let_go(core, waiter.awaited);
-            }
+        if let Some(cold) = self.cold.take() {
+            self.clear_further_waiters(core, cold);
+        }
+    }
+
+    #[cold]
+    fn clear_further_waiters(&self, core: &Core, mut cold: Box<Cold>) {
+        let further = mem::take(&mut cold.waiters);
+        self.cold.set(Some(cold));
+        for waiter in further.into_iter().flatten() {
+            let_go(core, waiter.awaited);
         }
     }
 }
