@@ -80,6 +80,18 @@ impl EventLoop {
 }
 
 impl<S: AsFd + 'static> FdWatch<S> {
+    /// Reports readiness less often, to callbacks that leave nothing: that read until there is nothing left, and write until there is no room.
+    ///
+    /// A callback is called when something has come that the descriptor can be ready for, and when it is set, resumed after it was due, or has the loop
+    /// [look again](Self::look_again) because it has left something. Once the other side has hung up, and where there is no such mode, it is called
+    /// for as long as the descriptor is ready.
+    /// It saves the system a look at each descriptor that was reported. To be asked for before a callback is [set](Self::set).
+    pub fn edge_triggered(self) -> Self {
+        self.registration
+            .with(|event_loop, fd| event_loop.watchers().ask_for_edge(fd));
+        self
+    }
+
     /// Returns what owns the descriptor.
     #[must_use]
     pub fn get_ref(&self) -> &S {
@@ -140,6 +152,16 @@ impl<S: AsFd + 'static> FdWatch<S> {
     pub fn resume(&self, direction: Direction) -> io::Result<()> {
         self.registration
             .ask(|event_loop, fd| event_loop.watchers().resume(fd, direction))
+    }
+
+    /// Has the callback called if the descriptor is ready still, where that is not [so anyhow](Self::edge_triggered).
+    ///
+    /// # Errors
+    ///
+    /// As [`set`](Self::set).
+    pub fn look_again(&self, direction: Direction) -> io::Result<()> {
+        self.registration
+            .ask(|event_loop, fd| event_loop.watchers().ask_again(fd, direction))
     }
 }
 

@@ -20,11 +20,14 @@ pub(crate) trait Recurring: Runnable {
     /// Makes sure that it does not run for now, even where it is scheduled, and says whether it could have.
     fn pause(&self) -> bool;
 
-    /// Lets it run again.
-    fn resume(&self);
+    /// Lets it run again, and says whether it was to run meanwhile.
+    fn resume(&self) -> bool;
 
     /// Says whether it is paused.
     fn is_paused(&self) -> bool;
+
+    /// Says whether it is to be scheduled; one that is paused notes that it was to run.
+    fn is_due(&self) -> bool;
 }
 
 /// The allocation behind a recurring callback.
@@ -35,6 +38,8 @@ pub(crate) struct RecurringCell<F> {
     context: Cell<Option<Context>>,
     removed: Cell<bool>,
     paused: Cell<bool>,
+    /// It was to run and was paused.
+    missed: Cell<bool>,
     location: &'static Location<'static>,
 }
 
@@ -46,6 +51,7 @@ impl<F> RecurringCell<F> {
             context: Cell::new(capture()),
             removed: Cell::new(false),
             paused: Cell::new(false),
+            missed: Cell::new(false),
             location: Location::caller(),
         }
     }
@@ -53,7 +59,7 @@ impl<F> RecurringCell<F> {
 
 impl<F: FnMut() + 'static> Runnable for RecurringCell<F> {
     fn run(&self) {
-        if self.paused.get() {
+        if !self.is_due() {
             return;
         }
         let mut loan = Loan {
@@ -84,12 +90,21 @@ impl<F: FnMut() + 'static> Recurring for RecurringCell<F> {
         !self.paused.replace(true)
     }
 
-    fn resume(&self) {
+    fn resume(&self) -> bool {
         self.paused.set(false);
+        self.missed.take()
     }
 
     fn is_paused(&self) -> bool {
         self.paused.get()
+    }
+
+    fn is_due(&self) -> bool {
+        let is_paused = self.paused.get();
+        if is_paused {
+            self.missed.set(true);
+        }
+        !is_paused
     }
 }
 

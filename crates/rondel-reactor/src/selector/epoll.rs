@@ -23,7 +23,7 @@ use rustix::{
     time::Timespec,
 };
 
-use super::{Event, Interest, Notify, Selector};
+use super::{Event, Interest, Notify, Selector, Trigger};
 
 /// How many events one wait collects; the others stay ready for the next.
 ///
@@ -151,6 +151,9 @@ fn flags(interest: Interest) -> epoll::EventFlags {
     let mut flags = epoll::EventFlags::empty();
     flags.set(epoll::EventFlags::IN, interest.readable);
     flags.set(epoll::EventFlags::OUT, interest.writable);
+    if interest.trigger == Trigger::Edge {
+        flags |= epoll::EventFlags::ET | epoll::EventFlags::PRI | epoll::EventFlags::RDHUP;
+    }
     flags
 }
 
@@ -161,9 +164,12 @@ fn event(event: &epoll::Event) -> Option<Event> {
     let flags = event.flags;
     let readable = flags.intersects(!epoll::EventFlags::OUT);
     let writable = flags.intersects(!epoll::EventFlags::IN);
+    // A hang-up or an error of a descriptor whose edge was not asked for is no news to anybody.
+    let is_special = flags.intersects(!(epoll::EventFlags::IN | epoll::EventFlags::OUT));
     Some(Event {
         fd,
         readable,
         writable,
+        is_special,
     })
 }

@@ -4,7 +4,7 @@
 //!
 //! # The contract
 //!
-//! - Level-triggered: a descriptor is reported by every wait for as long as it is ready.
+//! - A descriptor is reported by every wait for as long as it is ready, unless its edge is [asked for](Trigger::Edge): then a wait may leave it out.
 //! - Descriptors are named by their number in events. A hang-up or an error counts as ready for whatever the descriptor is watched for.
 //! - A wait may end early, for no reason at all or because a short rest is waited for more precisely: who waits for a timer asks the clock again and waits
 //!   for the rest. A rest of less than a millisecond is waited for to the nanosecond.
@@ -63,18 +63,33 @@ pub enum Direction {
     Write,
 }
 
+/// When a descriptor that is ready is reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trigger {
+    /// By every wait, for as long as it is ready.
+    Level,
+    /// Once when it is registered or modified, and once whenever something comes that it can be ready for.
+    Edge,
+}
+
 /// What a descriptor is watched for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Interest {
     pub(crate) readable: bool,
     pub(crate) writable: bool,
+    pub(crate) trigger: Trigger,
 }
 
 impl Interest {
     pub(crate) const NONE: Self = Self {
         readable: false,
         writable: false,
+        trigger: Trigger::Level,
     };
+
+    pub(crate) fn is_none(self) -> bool {
+        !self.readable && !self.writable
+    }
 
     pub(crate) fn with(self, direction: Direction) -> Self {
         match direction {
@@ -96,6 +111,8 @@ pub(crate) struct Event {
     pub(crate) fd: RawFd,
     pub(crate) readable: bool,
     pub(crate) writable: bool,
+    /// It was reported at its edge, and there is more than one call may take: an end or an error behind the data, or urgent data between.
+    pub(crate) is_special: bool,
 }
 
 /// See the [contract](self).

@@ -80,6 +80,8 @@ impl Selector for Polling {
                 fd,
                 readable: event.readable,
                 writable: event.writable,
+                // Edges are not asked for: not everywhere is there a way to.
+                is_special: false,
             })
         }));
         Ok(())

@@ -10,6 +10,9 @@
 //!   What it is asked for beyond that is taken back when it reports it twice in a row: so a descriptor of an [`FdWatch`](crate::FdWatch) may be awaited
 //!   again and again without one system call for it.
 //! - W3. `awaited` counts the descriptors that a callback waits for now.
+//! - W4. A descriptor of which only the edge is [asked for](Trigger::Edge) is asked for again where a callback was not called for a report: because there
+//!   was none, or it was paused, or it says that it has left something. Where it has hung up, failed, or got urgent data, it is no longer the edge that is
+//!   asked for: a callback cannot tell what is left behind these.
 //!
 //! # asyncio
 //!
@@ -35,7 +38,7 @@ use rondel_sched::{ClosedError, Scheduler};
 use self::watched::{Ask, Watched, Watcher};
 use crate::{
     recurring::{Recurring, RecurringCell},
-    selector::{Backend, Direction, Event, Interest, Notify, Selector},
+    selector::{Backend, Direction, Event, Interest, Notify, Selector, Trigger},
 };
 
 /// The watched descriptors of one loop.
@@ -186,7 +189,7 @@ impl Watchers {
                 source: Rc::clone(&source),
             };
             let replaced = watched.in_direction(direction).replace(watcher);
-            Some((replaced, watched.ask_also_for(direction, source)))
+            Some((replaced, watched.ask_again_for(direction, source)))
         });
         let (replaced, ask) = set.flatten().ok_or_else(closed)?;
         let told = self.tell(fd, ask).inspect_err(|_| {
@@ -221,13 +224,31 @@ impl Watchers {
     pub(crate) fn resume(&self, fd: RawFd, direction: Direction) -> io::Result<bool> {
         let ask = self.change(fd, |watched| {
             let source = watched.held.clone()?;
-            watched.in_direction(direction).as_ref()?.callback.resume();
-            watched.ask_also_for(direction, source)
+            match watched.in_direction(direction).as_ref()?.callback.resume() {
+                true => watched.ask_again_for(direction, source),
+                false => watched.ask_also_for(direction, source),
+            }
         });
         let ask = ask.ok_or_else(closed)?;
         self.tell(fd, ask).inspect_err(|_| {
             self.pause(fd, direction);
         })
+    }
+
+    /// Asks for no more than the edge of a descriptor that is held, before a callback is set.
+    pub(crate) fn ask_for_edge(&self, fd: RawFd) {
+        self.look(fd, |watched| watched.trigger.set(Trigger::Edge));
+    }
+
+    /// Has a descriptor that is held reported if it is ready still, and says whether the selector had to be told.
+    pub(crate) fn ask_again(&self, fd: RawFd, direction: Direction) -> io::Result<bool> {
+        let ask = self.change(fd, |watched| {
+            let source = watched.held.clone()?;
+            // One that is paused is told when it is resumed.
+            let is_due = watched.in_direction(direction).as_ref()?.callback.is_due();
+            is_due.then(|| watched.ask_again_for(direction, source))?
+        });
+        self.tell(fd, ask.ok_or_else(closed)?)
     }
 
     /// Waits for the watched descriptors, for a notification or for the time to be over, and schedules the callbacks of those that are ready.
@@ -317,8 +338,8 @@ impl Watchers {
         let selector = self.selector()?;
         match (before, after) {
             // Even a descriptor that is asked for nothing is reported when it hangs up.
-            (_, Interest::NONE) => selector.unregister(fd, &source),
-            (Interest::NONE, _) => selector.register(fd, &source, after)?,
+            (_, after) if after.is_none() => selector.unregister(fd, &source),
+            (before, _) if before.is_none() => selector.register(fd, &source, after)?,
             _ => selector.modify(fd, &source, after)?,
         }
         self.change(fd, |watched| watched.asked = after);
@@ -330,7 +351,7 @@ impl Watchers {
             let reader = watched.reader.as_ref().filter(|_| event.readable);
             let writer = watched.writer.as_ref().filter(|_| event.writable);
             for watcher in [reader, writer].into_iter().flatten() {
-                if !watcher.callback.is_paused() {
+                if watcher.callback.is_due() {
                     // A closed scheduler runs nothing, so nobody misses the callback; the last reference to it is ours in any case.
                     let _ = scheduler.schedule(watcher.callback.clone());
                 }

@@ -192,3 +192,72 @@ fn awaited_descriptors_are_counted() -> io::Result<()> {
     assert_eq!(watchers.awaited(), 0);
     Ok(())
 }
+
+/// The bench of a selector that knows edges, with one descriptor that is held and its other end.
+#[cfg(target_os = "linux")]
+fn edge() -> io::Result<(Bench, RawFd, UnixStream)> {
+    let bench = Bench::on(Backend::Epoll)?;
+    let (ours, theirs) = UnixStream::pair()?;
+    let fd = bench.hold(ours)?;
+    bench.watchers.ask_for_edge(fd);
+    bench.set(fd, Direction::Read)?;
+    assert_eq!(bench.told(), 1);
+    Ok((bench, fd, theirs))
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_edge_is_reported_once_and_when_it_is_asked_for_again() -> io::Result<()> {
+    let (bench, fd, mut theirs) = edge()?;
+    theirs.write_all(b"x")?;
+    assert_eq!((bench.turn()?, bench.turn()?), (1, 0));
+    theirs.write_all(b"y")?;
+    assert_eq!((bench.turn()?, bench.turn()?), (1, 0), "more has come");
+    assert!(bench.watchers.ask_again(fd, Direction::Read)?);
+    assert_eq!((bench.turn()?, bench.turn()?), (1, 0));
+    assert!(bench.set(fd, Direction::Read)?, "another callback");
+    assert_eq!((bench.turn()?, bench.turn()?), (1, 0));
+    Ok(())
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_edge_that_was_missed_is_asked_for_when_somebody_waits_again() -> io::Result<()> {
+    let (bench, fd, mut theirs) = edge()?;
+    bench.watchers.pause(fd, Direction::Read);
+    assert!(!bench.watchers.resume(fd, Direction::Read)?, "none was");
+    theirs.write_all(b"x")?;
+    bench.watchers.pause(fd, Direction::Read);
+    assert_eq!(bench.turn()?, 0);
+    assert!(bench.watchers.resume(fd, Direction::Read)?);
+    // Due, and paused before its turn comes.
+    bench
+        .watchers
+        .select(Some(Duration::ZERO), &bench.scheduler)?;
+    bench.watchers.pause(fd, Direction::Read);
+    bench.scheduler.run_ready(&NoTokens);
+    assert!(bench.watchers.resume(fd, Direction::Read)?);
+    assert_eq!((bench.turn()?, bench.turn()?), (1, 0));
+    // A paused callback has left something.
+    bench.watchers.pause(fd, Direction::Read);
+    assert!(!bench.watchers.ask_again(fd, Direction::Read)?);
+    assert!(bench.watchers.resume(fd, Direction::Read)?);
+    assert_eq!((bench.turn()?, bench.turn()?), (1, 0));
+    Ok(())
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn behind_a_hang_up_it_is_no_longer_the_edge_that_is_asked_for() -> io::Result<()> {
+    let (bench, fd, mut theirs) = edge()?;
+    theirs.write_all(b"x")?;
+    drop(theirs);
+    assert_eq!((bench.turn()?, bench.told()), (1, 1));
+    assert_eq!((bench.turn()?, bench.turn()?, bench.told()), (1, 1, 0));
+    bench.watchers.pause(fd, Direction::Read);
+    assert_eq!((bench.turn()?, bench.told()), (0, 0));
+    assert_eq!((bench.turn()?, bench.told()), (0, 1), "taken back");
+    assert!(bench.watchers.resume(fd, Direction::Read)?);
+    assert_eq!((bench.turn()?, bench.turn()?), (1, 1));
+    Ok(())
+}

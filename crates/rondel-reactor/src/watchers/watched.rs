@@ -6,7 +6,7 @@ use std::{cell::Cell, os::fd::AsFd, rc::Rc};
 
 use crate::{
     recurring::Recurring,
-    selector::{Direction, Event, Interest},
+    selector::{Direction, Event, Interest, Trigger},
 };
 
 /// One watched descriptor.
@@ -17,6 +17,8 @@ pub(super) struct Watched {
     pub(super) writer: Option<Watcher>,
     /// What the selector has been asked for.
     pub(super) asked: Interest,
+    /// What it is to be asked for.
+    pub(super) trigger: Cell<Trigger>,
     /// It was reported while nobody waited for that, once: whoever was woken may not have come round to it yet.
     spared: Cell<bool>,
 }
@@ -41,6 +43,7 @@ impl Watched {
             reader: None,
             writer: None,
             asked: Interest::NONE,
+            trigger: Cell::new(Trigger::Level),
             spared: Cell::new(false),
         }
     }
@@ -54,20 +57,28 @@ impl Watched {
         Interest {
             readable: waits(&self.reader),
             writable: waits(&self.writer),
+            trigger: self.trigger.get(),
         }
     }
 
     pub(super) fn is_awaited(&self) -> bool {
-        self.awaited() != Interest::NONE
+        !self.awaited().is_none()
     }
 
-    /// Says whether the selector is to be asked for less: it has reported for the second time in a row what nobody waits for.
+    /// Says whether the selector is to be asked for no more than is awaited: it has reported for the second time in a row what nobody waits for.
     ///
     /// Not at the first time, because a task that was woken reads in the iteration after, and then waits again.
+    /// What is special is reported by every wait from here on (W4).
     pub(super) fn is_to_be_taken_back(&self, event: &Event) -> bool {
-        let awaited = self.awaited();
-        let is_unwanted = (event.readable && self.asked.readable && !awaited.readable)
-            || (event.writable && self.asked.writable && !awaited.writable);
+        if event.is_special && self.trigger.replace(Trigger::Level) == Trigger::Edge {
+            return true;
+        }
+        let is_unwanted = |reported, asked, watcher: &Option<Watcher>| {
+            let waits = |watcher: &Watcher| !watcher.callback.is_paused();
+            reported && asked && !watcher.as_ref().is_some_and(waits)
+        };
+        let is_unwanted = is_unwanted(event.readable, self.asked.readable, &self.reader)
+            || is_unwanted(event.writable, self.asked.writable, &self.writer);
         is_unwanted && self.spared.replace(true)
     }
 
@@ -90,6 +101,17 @@ impl Watched {
         self.ask_for(self.awaited(), source)
     }
 
+    /// As [`ask_also_for`](Self::ask_also_for), and has it reported again where it was and nobody came of it (W4).
+    pub(super) fn ask_again_for(&self, direction: Direction, source: Rc<dyn AsFd>) -> Option<Ask> {
+        let (before, after) = (self.asked, self.asked);
+        let again = (self.trigger.get() == Trigger::Edge).then(|| Ask {
+            source: Rc::clone(&source),
+            before,
+            after,
+        });
+        self.ask_also_for(direction, source).or(again)
+    }
+
     pub(super) fn in_direction(&mut self, direction: Direction) -> &mut Option<Watcher> {
         match direction {
             Direction::Read => &mut self.reader,
@@ -106,7 +128,7 @@ impl Watched {
 
     /// The source, where the selector knows the descriptor.
     pub(super) fn asked_source(&self) -> Option<Rc<dyn AsFd>> {
-        self.source().filter(|_| self.asked != Interest::NONE)
+        self.source().filter(|_| !self.asked.is_none())
     }
 
     pub(super) fn is_empty(&self) -> bool {
