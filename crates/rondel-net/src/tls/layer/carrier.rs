@@ -25,7 +25,9 @@ impl Carrier for Layer {
     }
 
     fn is_closing(&self) -> bool {
-        self.stage.get() >= Stage::Closing
+        // Where the transport underneath is lost by what was just written, this layer hears of it in the next iteration.
+        let is_lost = || self.under.get().is_some_and(|under| under.is_closing());
+        self.stage.get() >= Stage::Closing || is_lost()
     }
 
     fn abort(&self) {
