@@ -22,6 +22,7 @@ use std::{
     rc::Rc,
 };
 
+use bytes::Bytes;
 use rondel_task::{Exception, Result, RuntimeError};
 
 use crate::transport::Transport;
@@ -88,6 +89,19 @@ pub trait Protocol: BaseProtocol {
     ///
     /// How they were cut into pieces by the peer is not known here.
     fn data_received(&self, data: &[u8]);
+
+    /// Says whether what comes is kept as it is, so that it is worth while to receive into memory that can be given away.
+    ///
+    /// Where it is, a transport may call [`bytes_received`](Self::bytes_received) in place of [`data_received`](Self::data_received), and one of them right
+    /// after the other for what it has received at once.
+    fn keeps_data(&self) -> bool {
+        false
+    }
+
+    /// As [`data_received`](Self::data_received), of bytes that need not be copied to be kept.
+    fn bytes_received(&self, data: Bytes) {
+        self.data_received(&data);
+    }
 
     /// The other end will send nothing more; says whether the transport is to stay open for writing.
     fn eof_received(&self) -> AfterEof {

@@ -26,10 +26,7 @@ use std::{
 
 use rondel_reactor::{Direction, FdWatch};
 use rondel_task::{EventLoop, Exception, Future, Result, ValueError, WeakEventLoop};
-use rustix::{
-    buffer::spare_capacity,
-    net::{self, RecvFlags, SendFlags},
-};
+use rustix::net::{self, RecvFlags, SendFlags};
 use socket2::Socket;
 
 use super::{DatagramProtocol, DatagramTransport};
@@ -214,13 +211,14 @@ impl DatagramSocket {
         };
         let mut scratch = Scratch::take();
         let received = self.with_socket(|socket| {
-            let buffer = spare_capacity(scratch.as_mut_vec());
-            let (_, _, sender) = net::recvfrom(socket, buffer, RecvFlags::empty())?;
-            Ok(from_system(sender))
+            let buffer = scratch.as_mut_slice();
+            let (_, length, sender) = net::recvfrom(socket, buffer, RecvFlags::empty())?;
+            Ok((length, from_system(sender)))
         });
         match received {
-            Ok(sender) => {
-                let told = catch(|| protocol.datagram_received(scratch.as_slice(), &sender));
+            Ok((length, sender)) => {
+                let data = scratch.filled(length);
+                let told = catch(|| protocol.datagram_received(data, &sender));
                 self.report_panic(
                     told,
                     "Fatal error: protocol.datagram_received() call failed.",

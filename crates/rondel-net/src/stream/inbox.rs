@@ -1,6 +1,6 @@
 //! What a reader keeps: the bytes that have come, who waits for more, and the transport that brings them.
 //!
-//! It does not know what a read is looking for.
+//! It does not know what a read is looking for, nor how the [buffer](super::buffer) keeps the bytes.
 //!
 //! # Invariants
 //!
@@ -12,28 +12,23 @@
 //!
 //! The part of `StreamReader` below its methods: `_buffer`, `_waiter`, `_wait_for_data`, `_maybe_resume_transport`.
 
-use std::{
-    cell::{Cell, RefCell},
-    mem,
-};
+use std::cell::{Cell, RefCell};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use rondel_task::{Exception, Future, Result, RuntimeError, get_running_loop};
 
 use super::{
+    buffer::Buffer,
     error::LimitOverrunError,
     futures_io::Polled,
     until::{Match, Search},
 };
 use crate::transport::Transport;
 
-/// A buffer of more than this gives its memory away with what is read.
-const KEPT_CAPACITY: usize = 64 * 1024;
-
 /// The bytes of one reader.
 pub(super) struct Inbox {
     limit: usize,
-    buffer: RefCell<BytesMut>,
+    buffer: RefCell<Buffer>,
     eof: Cell<bool>,
     exception: RefCell<Option<Exception>>,
     /// Whoever waits for more (I2).
@@ -95,13 +90,22 @@ impl Inbox {
     // --- what comes in -----------------------------------------------------------------------
 
     pub(super) fn feed_data(&self, data: &[u8]) -> Result<(), RuntimeError> {
+        self.feed(data.is_empty(), |buffer| buffer.extend(data))
+    }
+
+    /// As [`feed_data`](Self::feed_data), and keeps the bytes where they are.
+    pub(super) fn feed_bytes(&self, data: Bytes) -> Result<(), RuntimeError> {
+        self.feed(data.is_empty(), |buffer| buffer.append(data))
+    }
+
+    fn feed(&self, is_empty: bool, add: impl FnOnce(&mut Buffer)) -> Result<(), RuntimeError> {
         if self.is_ended() {
             return Err(RuntimeError::new("feed_data after feed_eof"));
         }
-        if data.is_empty() {
+        if is_empty {
             return Ok(());
         }
-        self.buffer.borrow_mut().extend_from_slice(data);
+        add(&mut self.buffer.borrow_mut());
         self.wake_waiter(Ok(()));
         self.maybe_pause_transport();
         Ok(())
@@ -129,15 +133,7 @@ impl Inbox {
 
     /// Takes up to `n` bytes out.
     pub(super) fn take(&self, n: usize) -> Bytes {
-        let mut buffer = self.buffer.borrow_mut();
-        if n < buffer.len() {
-            return buffer.split_to(n).freeze();
-        }
-        if buffer.capacity() > KEPT_CAPACITY {
-            return mem::take(&mut *buffer).freeze();
-        }
-        // The memory is used again once what was read is dropped: no message costs an allocation.
-        buffer.split().freeze()
+        self.buffer.borrow_mut().take(n)
     }
 
     /// Drops a line that was too long, or what there is of it.

@@ -6,9 +6,10 @@
 //! # asyncio
 //!
 //! [Streams](https://docs.python.org/3/library/asyncio-stream.html).
-//! What is read are [`Bytes`](bytes::Bytes), parts of the reader's buffer that are not copied.
+//! What is read are [`Bytes`](bytes::Bytes), parts of the reader's buffer or of what was received into, that are not copied.
 //! A writer closes its transport when the last handle of it is dropped, which asyncio's does with a warning.
 
+mod buffer;
 mod duplex;
 mod error;
 mod futures_io;

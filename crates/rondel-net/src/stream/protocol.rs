@@ -18,6 +18,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use bytes::Bytes;
 use rondel_reactor::ExceptionContext;
 use rondel_task::{Awaiter, Exception, Future, Result, Task, create_task, get_running_loop};
 
@@ -318,6 +319,17 @@ impl Protocol for StreamReaderProtocol {
         if let Some(reader) = self.reader() {
             // Nothing comes after the end.
             let _ = reader.feed_data(data);
+        }
+    }
+
+    fn keeps_data(&self) -> bool {
+        true
+    }
+
+    fn bytes_received(&self, data: Bytes) {
+        if let Some(reader) = self.reader() {
+            // Nothing comes after the end.
+            let _ = reader.inbox().feed_bytes(data);
         }
     }
 

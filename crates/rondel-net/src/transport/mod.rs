@@ -16,6 +16,7 @@
 //! `write` tells a misuse by its result and never an error of the connection, of which `connection_lost` tells.
 
 pub(crate) mod backlog;
+pub(crate) mod block;
 pub mod extra_info;
 pub(crate) mod flow;
 pub(crate) mod layering;

@@ -1,10 +1,10 @@
 //! The memory into which a thread receives for protocols that are given slices.
 //!
-//! One block for all connections of a thread, so that an idle connection has no buffer at all.
+//! One for all connections of a thread, so that an idle connection has no buffer at all.
 //!
 //! # Invariants
 //!
-//! - I1. Whoever uses the block has taken it out; a protocol that runs another loop inside a callback gets a block of its own there.
+//! - I1. Whoever uses the memory has taken it out; a protocol that runs another loop inside a callback gets other memory there.
 
 use std::cell::Cell;
 
@@ -12,34 +12,37 @@ use std::cell::Cell;
 pub(crate) const MAX_SIZE: usize = 256 * 1024;
 
 thread_local! {
-    static BLOCK: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// A block of [`MAX_SIZE`] bytes, on loan; empty until somebody receives into it.
+/// [`MAX_SIZE`] bytes, on loan.
 pub(crate) struct Scratch(Vec<u8>);
 
 impl Scratch {
     pub(crate) fn take() -> Self {
-        let mut block = BLOCK.try_with(Cell::take).unwrap_or_default();
-        block.clear();
-        block.reserve_exact(MAX_SIZE);
-        Self(block)
+        let kept = SCRATCH.try_with(Cell::take).unwrap_or_default();
+        Self(match kept.is_empty() {
+            // The system's zeros: what is never received into is never touched.
+            true => vec![0; MAX_SIZE],
+            false => kept,
+        })
     }
 
-    /// What is received into: its capacity is what may come.
-    pub(crate) fn as_mut_vec(&mut self) -> &mut Vec<u8> {
+    /// What is received into.
+    pub(crate) fn as_mut_slice(&mut self) -> &mut [u8] {
         &mut self.0
     }
 
-    pub(crate) fn as_slice(&self) -> &[u8] {
-        &self.0
+    /// The first bytes, so many of which were received.
+    pub(crate) fn filled(&self, length: usize) -> &[u8] {
+        &self.0[..length]
     }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        let block = std::mem::take(&mut self.0);
+        let memory = std::mem::take(&mut self.0);
         // At the end of a thread there is nowhere to put it back.
-        let _ = BLOCK.try_with(|place| place.set(block));
+        let _ = SCRATCH.try_with(|place| place.set(memory));
     }
 }

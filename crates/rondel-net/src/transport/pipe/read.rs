@@ -13,7 +13,7 @@ use std::{
 
 use rondel_reactor::{Direction, FdWatch};
 use rondel_task::{EventLoop, Exception, Future, Result, RuntimeError, WeakEventLoop};
-use rustix::{buffer::spare_capacity, io::Errno};
+use rustix::io::Errno;
 
 use super::{TransportPipe, watch};
 use crate::{
@@ -111,8 +111,8 @@ impl ReadPipe {
         let mut scratch = Scratch::take();
         match self.read(&mut scratch) {
             Ok(0) => self.on_eof(),
-            Ok(_) => {
-                let told = catch(|| protocol.feed(scratch.as_slice())).and_then(|told| told);
+            Ok(length) => {
+                let told = catch(|| protocol.feed(scratch.filled(length))).and_then(|told| told);
                 if let Err(error) = told {
                     self.fatal_error(error, "Fatal error: protocol.data_received() call failed.");
                 }
@@ -124,10 +124,7 @@ impl ReadPipe {
 
     fn read(&self, scratch: &mut Scratch) -> io::Result<usize> {
         match &*self.watch.borrow() {
-            Some(watch) => Ok(rustix::io::read(
-                watch.get_ref(),
-                spare_capacity(scratch.as_mut_vec()),
-            )?),
+            Some(watch) => Ok(rustix::io::read(watch.get_ref(), scratch.as_mut_slice())?),
             None => Err(io::ErrorKind::NotConnected.into()),
         }
     }

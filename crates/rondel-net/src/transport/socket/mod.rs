@@ -24,6 +24,9 @@
 //! - I2. The reader is set once and paused while nobody wants to read; the writer is set with the first backlog and paused while there is none.
 //!   So neither a message nor a pause costs a system call besides its `recv` and `send`.
 //! - I3. One `recv` for one report of readiness: what is left is reported again.
+//! - I4. Of a TCP socket the edge is watched. A `recv` that does not fill its buffer has left nothing there, and a `send` that takes less than it was given
+//!   has left no room; after all others the loop looks again. Nothing of the kind can be said of a unix socket, whose `recv` stops where a descriptor was
+//!   sent.
 //!
 //! # asyncio
 //!
@@ -67,6 +70,8 @@ pub(crate) struct SocketTransport {
     membership: RefCell<Option<Membership>>,
     backlog: Backlog,
     flow: FlowControl,
+    /// A message came last that fits a block, and the protocol keeps what comes.
+    fits_block: Cell<bool>,
     closing: Cell<bool>,
     /// 0 until the connection is lost, then 1 and one more for every write.
     lost: Cell<u32>,
@@ -117,11 +122,14 @@ impl SocketTransport {
         let name = |name: io::Result<socket2::SockAddr>| Some(SocketName::from(&name.ok()?));
         let sockname = name(socket.local_addr());
         let peername = peername.or_else(|| name(socket.peer_addr()));
-        if matches!(sockname, Some(SocketName::Inet(_))) {
-            // Small writes do not wait for an acknowledgement. Where it is refused they do, and that is all.
-            let _ = socket.set_tcp_nodelay(true);
-        }
-        let watch = Rc::new(event_loop.watch_fd(socket)?);
+        // Small writes do not wait for an acknowledgement. Where it is refused, because it is no TCP or is lost already, they do.
+        let is_inet = matches!(sockname, Some(SocketName::Inet(_)));
+        let is_tcp = is_inet && socket.set_tcp_nodelay(true).is_ok();
+        let watch = event_loop.watch_fd(socket)?;
+        let watch = Rc::new(match is_tcp {
+            true => watch.edge_triggered(),
+            false => watch,
+        });
         let this = Rc::new_cyclic(|this| Self {
             this: this.clone(),
             event_loop: event_loop.downgrade(),
@@ -131,6 +139,7 @@ impl SocketTransport {
             membership: RefCell::new(membership),
             backlog: Backlog::default(),
             flow: FlowControl::new(),
+            fits_block: Cell::new(false),
             closing: Cell::new(false),
             lost: Cell::new(0),
             paused: Cell::new(false),
@@ -208,6 +217,13 @@ impl SocketTransport {
             None => Ok(()),
         }
     }
+
+    fn look_again(&self, direction: Direction) -> io::Result<()> {
+        match &*self.watch.borrow() {
+            Some(watch) => watch.look_again(direction),
+            None => Ok(()),
+        }
+    }
 }
 
 impl LoopOwned for SocketTransport {
@@ -255,6 +271,7 @@ impl Carrier for SocketTransport {
 
     fn set_protocol(&self, protocol: AnyProtocol) {
         if self.watch.borrow().is_some() {
+            self.fits_block.set(false);
             let replaced = self.protocol.replace(Some(protocol));
             drop(replaced);
         }

@@ -4,17 +4,21 @@
 //!
 //! `_read_ready__data_received`, `_read_ready__get_buffer`, `_read_ready__on_eof`.
 
-use std::io;
+use std::io::{self, ErrorKind};
 
 use rondel_reactor::Direction;
 use rondel_task::{Exception, RuntimeError};
-use rustix::{buffer::spare_capacity, net::RecvFlags};
+use rustix::net::RecvFlags;
 
 use super::{SocketTransport, is_for_later};
 use crate::{
     guard::catch,
     protocol::{AfterEof, AnyProtocol, BufferedProtocol, EMPTY_BUFFER, Protocol},
-    transport::{Carrier as _, scratch::Scratch},
+    transport::{
+        Carrier as _,
+        block::Block,
+        scratch::{MAX_SIZE, Scratch},
+    },
 };
 
 impl SocketTransport {
@@ -30,20 +34,75 @@ impl SocketTransport {
     }
 
     fn read_plain(&self, protocol: &dyn Protocol) {
+        if self.fits_block.get() {
+            return self.read_into_block(protocol);
+        }
         let mut scratch = Scratch::take();
+        let received = self.receive(scratch.as_mut_slice());
+        if let Some(nbytes) = self.has_received(received) {
+            self.fits_block
+                .set(Block::is_worth(nbytes) && protocol.keeps_data());
+            self.tell_received(|| protocol.data_received(scratch.filled(nbytes)));
+        }
+    }
+
+    /// Receives what is likely to fit a block, for a protocol that keeps it there.
+    fn read_into_block(&self, protocol: &dyn Protocol) {
+        let mut block = Block::take();
+        let received = self.receive(block.as_mut_slice());
+        let Some(nbytes) = self.has_received(received) else {
+            return;
+        };
+        self.fits_block.set(Block::is_worth(nbytes));
+        if Block::is_worth(nbytes) {
+            return self.tell_received(|| protocol.bytes_received(block.keep(nbytes)));
+        }
+        if nbytes == block.filled(MAX_SIZE).len() {
+            return self.read_on(protocol, &block);
+        }
+        self.tell_received(|| protocol.data_received(block.filled(nbytes)));
+    }
+
+    /// Receives what did not fit the block: a protocol is given all that has come, in two parts here.
+    fn read_on(&self, protocol: &dyn Protocol, block: &Block) {
+        let first = block.filled(MAX_SIZE);
+        let mut scratch = Scratch::take();
+        // Asked first: an error that came behind the data is for the next report of readiness.
+        let there_is_more = self.with_socket(|socket| Ok(rustix::io::ioctl_fionread(socket)? > 0));
+        let received = match there_is_more {
+            Ok(true) => self.receive(&mut scratch.as_mut_slice()[first.len()..]),
+            Ok(false) | Err(_) => Ok(0),
+        };
+        let nbytes = first.len() + received.unwrap_or(0);
+        self.tell_received(|| {
+            protocol.data_received(first);
+            let rest = &scratch.filled(nbytes)[first.len()..];
+            if !rest.is_empty() {
+                protocol.data_received(rest);
+            }
+        });
+    }
+
+    /// Receives once, and has the loop look again where something may be left (I4).
+    fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let room = buffer.len();
         let received = self.with_socket(|socket| {
-            let (_, received) = rustix::net::recv(
-                socket,
-                spare_capacity(scratch.as_mut_vec()),
-                RecvFlags::empty(),
-            )?;
+            let (_, received) = rustix::net::recv(socket, buffer, RecvFlags::empty())?;
             Ok(received)
         });
-        if self.has_received(received).is_some() {
-            let told = catch(|| protocol.data_received(scratch.as_slice()));
-            if let Err(panic) = told {
-                self.fatal_error(panic, "Fatal error: protocol.data_received() call failed.");
-            }
+        let leaves_some = match &received {
+            Ok(nbytes) => *nbytes == room,
+            Err(error) => error.kind() == ErrorKind::Interrupted,
+        };
+        if leaves_some {
+            self.look_again(Direction::Read)?;
+        }
+        received
+    }
+
+    fn tell_received(&self, tell: impl FnOnce()) {
+        if let Err(panic) = catch(tell) {
+            self.fatal_error(panic, "Fatal error: protocol.data_received() call failed.");
         }
     }
 
@@ -54,10 +113,7 @@ impl SocketTransport {
                 if received.is_some() || buffer.is_empty() {
                     return 0;
                 }
-                let outcome = self.with_socket(|socket| {
-                    let (_, received) = rustix::net::recv(socket, buffer, RecvFlags::empty())?;
-                    Ok(received)
-                });
+                let outcome = self.receive(buffer);
                 let length = *outcome.as_ref().unwrap_or(&0);
                 received = Some(outcome);
                 length

@@ -6,7 +6,7 @@
 //! `writelines` tells a protocol to pause, as later versions of CPython do.
 
 use std::{
-    io::{self, IoSlice},
+    io::{self, ErrorKind, IoSlice},
     net::Shutdown,
 };
 
@@ -68,6 +68,9 @@ impl SocketTransport {
         }
         if !self.backlog.is_empty() {
             self.wait_to_write();
+            if at_once.len() < list_of_data.len() && self.lost.get() == 0 {
+                self.look_again_to_write();
+            }
         }
         Ok(())
     }
@@ -130,12 +133,20 @@ impl SocketTransport {
         let sent = self.backlog.send(|slices| self.send_vectored(slices));
         match sent {
             Ok(()) => self.has_sent(),
+            Err(error) if error.kind() == ErrorKind::Interrupted => self.look_again_to_write(),
             Err(error) if is_for_later(&error) => {}
             Err(error) => {
                 self.pause(Direction::Write);
                 self.backlog.clear();
                 self.fatal_io_error(error, "Fatal write error on socket transport");
             }
+        }
+    }
+
+    /// There may be room (I4).
+    fn look_again_to_write(&self) {
+        if let Err(error) = self.look_again(Direction::Write) {
+            self.fatal_io_error(error, "Fatal write error on socket transport");
         }
     }
 
