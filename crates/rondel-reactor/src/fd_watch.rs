@@ -154,6 +154,12 @@ impl<S: AsFd + 'static> FdWatch<S> {
             .ask(|event_loop, fd| event_loop.watchers().resume(fd, direction))
     }
 
+    /// Tells the loop that so many bytes were received, so that it may have fewer callbacks receive before others go on with what they have received.
+    pub fn has_received(&self, bytes: usize) {
+        self.registration
+            .with(|event_loop, _| event_loop.watchers().received(bytes));
+    }
+
     /// Has the callback called if the descriptor is ready still, where that is not [so anyhow](Self::edge_triggered).
     ///
     /// # Errors

@@ -17,19 +17,12 @@ use std::{
 };
 
 use rustix::{
-    buffer::spare_capacity,
     event::{EventfdFlags, PollFd, PollFlags, epoll, eventfd, poll},
     io::Errno,
     time::Timespec,
 };
 
 use super::{Event, Interest, Notify, Selector, Trigger};
-
-/// How many events one wait collects; the others stay ready for the next.
-///
-/// A task that waits for a descriptor runs behind all the callbacks of one wait. With 256 of them what the kernel keeps of their sockets has left the processor's
-/// caches by then: an echo among 1,000 connections takes a sixth longer.
-const CAPACITY: usize = 64;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 
@@ -59,24 +52,36 @@ impl Epoll {
         Ok(Self {
             epoll,
             notifier: Arc::new(notifier),
-            collected: RefCell::new(Vec::with_capacity(CAPACITY)),
+            collected: RefCell::default(),
         })
     }
 
     /// Waits for less than a millisecond, and collects if there is something.
-    fn wait_precisely(&self, timeout: Duration, events: &mut Vec<Event>) -> Result<(), Errno> {
+    fn wait_precisely(
+        &self,
+        timeout: Duration,
+        most: usize,
+        events: &mut Vec<Event>,
+    ) -> Result<(), Errno> {
         let timeout = timespec(timeout);
         let epoll = PollFd::new(&self.epoll, PollFlags::IN);
         match poll(&mut [epoll], Some(&timeout))? {
             0 => Ok(()),
-            _ => self.collect(Some(&Timespec::default()), events),
+            _ => self.collect(Some(&Timespec::default()), most, events),
         }
     }
 
-    fn collect(&self, timeout: Option<&Timespec>, events: &mut Vec<Event>) -> Result<(), Errno> {
+    fn collect(
+        &self,
+        timeout: Option<&Timespec>,
+        most: usize,
+        events: &mut Vec<Event>,
+    ) -> Result<(), Errno> {
         let mut collected = self.collected.borrow_mut();
         collected.clear();
-        epoll::wait(&self.epoll, spare_capacity(&mut collected), timeout)?;
+        collected.reserve(most);
+        let room = &mut collected.spare_capacity_mut()[..most];
+        let (collected, _) = epoll::wait(&self.epoll, room, timeout)?;
         events.extend(collected.iter().filter_map(event));
         Ok(())
     }
@@ -101,14 +106,19 @@ impl Selector for Epoll {
         let _ = epoll::delete(&self.epoll, source);
     }
 
-    fn wait(&self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {
+    fn wait(
+        &self,
+        timeout: Option<Duration>,
+        most: usize,
+        events: &mut Vec<Event>,
+    ) -> io::Result<()> {
         let outcome = match timeout {
-            None => self.collect(None, events),
-            Some(Duration::ZERO) => self.collect(Some(&Timespec::default()), events),
-            Some(timeout) if timeout < MILLISECOND => self.wait_precisely(timeout, events),
+            None => self.collect(None, most, events),
+            Some(Duration::ZERO) => self.collect(Some(&Timespec::default()), most, events),
+            Some(timeout) if timeout < MILLISECOND => self.wait_precisely(timeout, most, events),
             Some(timeout) => {
                 let parts = Duration::from_nanos(u64::from(timeout.subsec_nanos() % 1_000_000));
-                self.collect(Some(&timespec(timeout - parts)), events)
+                self.collect(Some(&timespec(timeout - parts)), most, events)
             }
         };
         match outcome {

@@ -127,7 +127,14 @@ pub(crate) trait Selector {
     fn unregister(&self, fd: RawFd, source: &Rc<dyn AsFd>);
 
     /// Waits until a watched descriptor is ready, a notification comes or `timeout` is over, and adds what is ready to `events`.
-    fn wait(&self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()>;
+    ///
+    /// No more than `most`, if it can; the others stay ready for the next wait.
+    fn wait(
+        &self,
+        timeout: Option<Duration>,
+        most: usize,
+        events: &mut Vec<Event>,
+    ) -> io::Result<()>;
 
     /// Another descriptor of the selector itself, which is readable when a wait would end at once.
     fn poll_fd(&self) -> io::Result<OwnedFd> {

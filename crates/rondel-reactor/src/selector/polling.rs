@@ -69,7 +69,7 @@ impl Selector for Polling {
         drop(source);
     }
 
-    fn wait(&self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {
+    fn wait(&self, timeout: Option<Duration>, _: usize, events: &mut Vec<Event>) -> io::Result<()> {
         let mut collected = self.collected.borrow_mut();
         // `wait` appends, and clears by itself when a signal interrupts it.
         collected.clear();

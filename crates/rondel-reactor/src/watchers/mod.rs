@@ -19,6 +19,7 @@
 //! `_add_reader` and its kin in `selector_events.py`.
 //! There the caller has to keep the descriptor open; here the registration owns what keeps it open.
 
+mod batch;
 mod watched;
 
 #[cfg(test)]
@@ -35,7 +36,10 @@ use std::{
 
 use rondel_sched::{ClosedError, Scheduler};
 
-use self::watched::{Ask, Watched, Watcher};
+use self::{
+    batch::Batch,
+    watched::{Ask, Watched, Watcher},
+};
 use crate::{
     recurring::{Recurring, RecurringCell},
     selector::{Backend, Direction, Event, Interest, Notify, Selector, Trigger},
@@ -48,6 +52,7 @@ pub(crate) struct Watchers {
     /// By number: the system gives the lowest that is free, so there are few gaps.
     table: RefCell<Table>,
     awaited: Cell<usize>,
+    batch: Batch,
     /// Kept for its capacity.
     events: Cell<Vec<Event>>,
 }
@@ -64,6 +69,7 @@ impl Watchers {
             selector: RefCell::new(Some(selector)),
             table: RefCell::new(Vec::new()),
             awaited: Cell::new(0),
+            batch: Batch::default(),
             events: Cell::new(Vec::new()),
         }
     }
@@ -261,13 +267,20 @@ impl Watchers {
     ) -> io::Result<()> {
         let mut events = self.events.take();
         events.clear();
-        self.selector()?.wait(timeout, &mut events)?;
+        let most = self.batch.begin();
+        self.selector()?.wait(timeout, most, &mut events)?;
+        self.batch.collected(events.len());
         scheduler.receive();
         for event in &events {
             self.dispatch(event, scheduler);
         }
         self.events.set(events);
         Ok(())
+    }
+
+    /// A callback has received so many bytes.
+    pub(crate) fn received(&self, bytes: usize) {
+        self.batch.received(bytes);
     }
 
     /// Forgets every descriptor and closes the selector.

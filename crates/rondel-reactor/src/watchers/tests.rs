@@ -32,8 +32,13 @@ impl Selector for Counting {
         self.count().unregister(fd, source);
     }
 
-    fn wait(&self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {
-        self.selector.wait(timeout, events)
+    fn wait(
+        &self,
+        timeout: Option<Duration>,
+        most: usize,
+        events: &mut Vec<Event>,
+    ) -> io::Result<()> {
+        self.selector.wait(timeout, most, events)
     }
 
     fn notifier(&self) -> Weak<dyn Notify> {

@@ -187,8 +187,12 @@ impl SocketTransport {
 
     /// Uses the socket for a system call.
     fn with_socket<R>(&self, f: impl FnOnce(&Socket) -> io::Result<R>) -> io::Result<R> {
+        self.with_watch(|watch| f(watch.get_ref()))
+    }
+
+    fn with_watch<R>(&self, f: impl FnOnce(&FdWatch<Socket>) -> io::Result<R>) -> io::Result<R> {
         match &*self.watch.borrow() {
-            Some(watch) => f(watch.get_ref()),
+            Some(watch) => f(watch),
             None => Err(ErrorKind::NotConnected.into()),
         }
     }

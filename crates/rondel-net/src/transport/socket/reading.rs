@@ -86,8 +86,9 @@ impl SocketTransport {
     /// Receives once, and has the loop look again where something may be left (I4).
     fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let room = buffer.len();
-        let received = self.with_socket(|socket| {
-            let (_, received) = rustix::net::recv(socket, buffer, RecvFlags::empty())?;
+        let received = self.with_watch(|watch| {
+            let (_, received) = rustix::net::recv(watch.get_ref(), buffer, RecvFlags::empty())?;
+            watch.has_received(received);
             Ok(received)
         });
         let leaves_some = match &received {
