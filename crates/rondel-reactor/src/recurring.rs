@@ -26,6 +26,9 @@ pub(crate) trait Recurring: Runnable {
     /// Says whether it is paused.
     fn is_paused(&self) -> bool;
 
+    /// Asks the processor for it: it is going to be asked whether it is due.
+    fn prefetch(&self);
+
     /// Says whether it is to be scheduled; one that is paused notes that it was to run.
     fn is_due(&self) -> bool;
 }
@@ -97,6 +100,10 @@ impl<F: FnMut() + 'static> Recurring for RecurringCell<F> {
 
     fn is_paused(&self) -> bool {
         self.paused.get()
+    }
+
+    fn prefetch(&self) {
+        rondel_shared::prefetch(self);
     }
 
     fn is_due(&self) -> bool {

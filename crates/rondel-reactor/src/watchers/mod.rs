@@ -57,6 +57,12 @@ pub(crate) struct Watchers {
     events: Cell<Vec<Event>>,
 }
 
+/// How many events before its own a descriptor is fetched from memory.
+const FAR: usize = 6;
+
+/// How many events before its own a callback is.
+const NEAR: usize = 3;
+
 type Table = Vec<Option<Box<Watched>>>;
 
 impl Watchers {
@@ -271,7 +277,8 @@ impl Watchers {
         self.selector()?.wait(timeout, most, &mut events)?;
         self.batch.collected(events.len());
         scheduler.receive();
-        for event in &events {
+        for (place, event) in events.iter().enumerate() {
+            self.look_ahead(events.get(place + FAR), events.get(place + NEAR));
             self.dispatch(event, scheduler);
         }
         self.events.set(events);
@@ -357,6 +364,21 @@ impl Watchers {
         }
         self.change(fd, |watched| watched.asked = after);
         Ok(true)
+    }
+
+    /// Has fetched from memory what later events need: where the callback lies, and then the callback.
+    fn look_ahead(&self, far: Option<&Event>, near: Option<&Event>) {
+        let table = self.table.borrow();
+        let watched = |event: &Event| table.get(index(event.fd))?.as_deref();
+        if let Some(watched) = far.and_then(watched) {
+            watched.prefetch();
+        }
+        let reader = near
+            .and_then(watched)
+            .and_then(|watched| watched.reader.as_ref());
+        if let Some(reader) = reader {
+            reader.callback.prefetch();
+        }
     }
 
     fn dispatch(&self, event: &Event, scheduler: &Scheduler) {

@@ -131,6 +131,12 @@ impl Watched {
         self.source().filter(|_| !self.asked.is_none())
     }
 
+    /// Asks the processor for what an event needs.
+    pub(super) fn prefetch(&self) {
+        rondel_shared::prefetch(&self.reader);
+        rondel_shared::prefetch(&self.asked);
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.held.is_none() && self.reader.is_none() && self.writer.is_none()
     }

@@ -59,29 +59,32 @@ use super::{
 use crate::{guard::catch, protocol::AnyProtocol, server::clients::Membership};
 
 /// One connection.
+///
+/// What a message needs comes first and together: among many connections each line of memory is waited for.
+#[repr(C)]
 pub(crate) struct SocketTransport {
-    this: Weak<Self>,
-    event_loop: WeakEventLoop,
     /// None once released.
     watch: RefCell<Option<Rc<FdWatch<Socket>>>>,
     /// None once released.
     protocol: RefCell<Option<AnyProtocol>>,
-    /// None where no server has accepted it, and once released.
-    membership: RefCell<Option<Membership>>,
-    backlog: Backlog,
-    flow: FlowControl,
+    /// 0 until the connection is lost, then 1 and one more for every write.
+    lost: Cell<u32>,
     /// A message came last that fits a block, and the protocol keeps what comes.
     fits_block: Cell<bool>,
     closing: Cell<bool>,
-    /// 0 until the connection is lost, then 1 and one more for every write.
-    lost: Cell<u32>,
+    /// `write_eof` was called.
+    eof: Cell<bool>,
     paused: Cell<bool>,
     /// The peer sends nothing more.
     ended: Cell<bool>,
-    /// `write_eof` was called.
-    eof: Cell<bool>,
     reader_is_set: Cell<bool>,
     writer_is_set: Cell<bool>,
+    backlog: Backlog,
+    flow: FlowControl,
+    this: Weak<Self>,
+    event_loop: WeakEventLoop,
+    /// None where no server has accepted it, and once released.
+    membership: RefCell<Option<Membership>>,
     peername: Option<SocketName>,
     sockname: Option<SocketName>,
     socket: TransportSocket,
