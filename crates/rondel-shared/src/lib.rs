@@ -54,10 +54,12 @@ mod pool;
 mod prefetch;
 mod queue;
 mod shared;
+mod view;
 mod word;
 
 pub use pool::trim;
 pub use prefetch::prefetch;
 pub use queue::Queue;
-pub use shared::{Face, Shared, View, Weak};
+pub use shared::{Shared, Weak};
+pub use view::{Face, View};
 pub use word::{Opened, Word};

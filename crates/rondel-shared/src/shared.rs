@@ -27,31 +27,7 @@ use std::mem::ManuallyDrop;
 use std::process::abort;
 use std::ptr::NonNull;
 
-use crate::{pool, prefetch};
-
-/// What bodies are seen as: implemented for the trait object `dyn Trait`.
-///
-/// What is done most often with a body, and what some bodies have beside them, is named here, because both can be had for less than
-/// a method of the trait takes.
-pub trait Face: 'static {
-    /// What lies in front of a body that is [made with it](Shared::with_part).
-    type Part: 'static;
-    /// What [`View::call`] is given.
-    type Argument<'a>;
-    /// What [`View::call`] gives.
-    type Outcome;
-}
-
-/// How bodies of type `B` are seen: implemented for the trait object `dyn Trait`, for all `B: Trait`.
-///
-/// See the example of the [crate].
-pub trait View<B>: Face {
-    /// Returns the body as what it is seen as.
-    fn view(body: &B) -> &Self;
-
-    /// Does with the body what is done with it most often.
-    fn call(body: &B, argument: Self::Argument<'_>) -> Self::Outcome;
-}
+use crate::{Face, View, pool, prefetch};
 
 /// A counted pointer to a head and a body; the last one drops both. Clones are the same object.
 ///
@@ -96,12 +72,16 @@ struct FrontAndPart<H: 'static, T: ?Sized + Face> {
     part: T::Part,
 }
 
+/// A function that calls the body of a live block.
+type Call<H, T> =
+    unsafe fn(NonNull<Front<H, T>>, <T as Face>::Argument<'_>) -> <T as Face>::Outcome;
+
 /// What is done with a body by those who do not know its type (S5).
 struct Functions<H: 'static, T: ?Sized + Face> {
     /// Shows the body of a live block.
     view: unsafe fn(NonNull<Front<H, T>>) -> NonNull<T>,
     /// Calls the body of a live block.
-    call: unsafe fn(NonNull<Front<H, T>>, T::Argument<'_>) -> T::Outcome,
+    call: Call<H, T>,
     /// Drops head and body of a live block to which the last `Shared` has gone.
     drop: unsafe fn(NonNull<Front<H, T>>),
     layout: Layout,

@@ -47,8 +47,7 @@ impl<H: 'static, T: ?Sized + Face> fmt::Debug for Word<H, T> {
 mod packed {
     use std::marker::PhantomData;
     use std::mem::ManuallyDrop;
-    use std::num::NonZero;
-    use std::ptr::NonNull;
+    use std::ptr::{self, NonNull};
 
     use super::{LIMIT, Opened};
     use crate::{Face, Shared};
@@ -93,15 +92,14 @@ mod packed {
         /// # Panics
         /// If the number has 64 bits.
         #[inline]
-        pub const fn number(number: u64) -> Self {
+        pub fn number(number: u64) -> Self {
             assert!(number < LIMIT, "a word has room for 63 bits");
-            match NonZero::new((number << 1 | 1) as usize) {
-                Some(odd) => Self::of(NonNull::without_provenance(odd)),
-                None => unreachable!(),
-            }
+            let odd = ptr::without_provenance_mut((number << 1 | 1) as usize);
+            Self::of(NonNull::new(odd).expect("an odd number is not 0"))
         }
 
-        const fn of(word: NonNull<()>) -> Self {
+        #[inline]
+        fn of(word: NonNull<()>) -> Self {
             Self {
                 word,
                 _owns: PhantomData,
@@ -132,7 +130,7 @@ mod packed {
             match self.as_number() {
                 Some(_) => None,
                 // SAFETY: a `Shared` is that one pointer, and the word is one (W1).
-                None => Some(unsafe { &*std::ptr::from_ref(self).cast() }),
+                None => Some(unsafe { &*ptr::from_ref(self).cast() }),
             }
         }
     }
@@ -184,7 +182,7 @@ mod plain {
         ///
         /// # Panics
         /// If the number has 64 bits.
-        pub const fn number(number: u64) -> Self {
+        pub fn number(number: u64) -> Self {
             assert!(number < LIMIT, "a word has room for 63 bits");
             Self(Opened::Number(number))
         }

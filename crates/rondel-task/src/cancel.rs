@@ -20,7 +20,8 @@ use std::{option, vec};
 use rondel_sched::Alarm;
 
 use crate::awaited::Awaited;
-use crate::cell::{AnyFuture, Kind};
+use crate::body::Kind;
+use crate::cell::AnyFuture;
 use crate::task_state::TaskState;
 
 /// What a task waits for: mostly one future, or a time.

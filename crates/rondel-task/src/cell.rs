@@ -10,7 +10,6 @@
 //! # asyncio
 //! The fields of `asyncio.Future`. The report "exception was never retrieved" comes from the drop, as there from `__del__`.
 
-use std::any::Any;
 use std::cell::RefCell;
 use std::fmt;
 use std::mem;
@@ -25,74 +24,14 @@ use rondel_future::{
 };
 use rondel_reactor::ExceptionContext;
 use rondel_sched::{ClosedError, Token};
-use rondel_shared::{Face, Shared, View, Weak, Word};
+use rondel_shared::{Shared, Weak, Word};
 
+use crate::body::{Body, Kind};
 use crate::callback::{Awaiting, Callback};
 use crate::core::Core;
 use crate::exception::{Exception, Result};
-use crate::gather::GatherState;
 use crate::repr::Snapshot;
 use crate::task_state::TaskState;
-
-/// The part that depends on the type of the value and of the coroutine, and that the header reaches through a vtable.
-pub(crate) trait Body: 'static {
-    /// What a gather has beyond a plain future.
-    fn gather(&self) -> Option<&GatherState> {
-        None
-    }
-
-    /// Where the value is, a `Slot<T>`; none for a task, whose value is set by its coroutine and comes to lie in its place.
-    fn slot(&self) -> Option<&dyn Any> {
-        None
-    }
-
-    /// Moves a task's value out, into an `Option<T>`.
-    fn take(&self, _into: &mut dyn Any) {}
-
-    /// Shows a task's value, a `T`, if there is one; it can be shown again meanwhile, but not taken.
-    fn look(&self, _: &mut dyn FnMut(&dyn Any)) {}
-
-    /// Polls a task's coroutine, which is then dropped if it has finished; its error goes into `error`.
-    fn poll(&self, _: &Waker, _error: &mut Option<Exception>) -> Poll<()> {
-        Poll::Pending
-    }
-
-    /// Drops a task's coroutine, or its value; false if it is being polled right now.
-    fn clear(&self) -> bool {
-        true
-    }
-
-    /// The type name of a task's coroutine.
-    fn coroutine_name(&self) -> &'static str {
-        ""
-    }
-}
-
-/// A task is a future with a part.
-impl Face for dyn Body {
-    type Part = TaskState;
-    type Argument<'a> = (&'a Waker, &'a mut Option<Exception>);
-    type Outcome = Poll<()>;
-}
-
-impl<B: Body> View<B> for dyn Body {
-    fn view(body: &B) -> &(dyn Body + 'static) {
-        body
-    }
-
-    #[inline]
-    fn call(body: &B, (waker, error): (&Waker, &mut Option<Exception>)) -> Poll<()> {
-        body.poll(waker, error)
-    }
-}
-
-/// What a future is beyond a plain one.
-#[derive(Clone, Copy)]
-pub(crate) enum Kind<'a> {
-    Plain,
-    Task(&'a TaskState),
-    Gather(&'a GatherState),
-}
 
 /// What all futures have; the body lies behind it, in the same block.
 pub(crate) struct Head {

@@ -22,9 +22,9 @@ use std::vec;
 use rondel_future::CancelledError;
 
 use crate::awaited::Awaited;
-use crate::body::Slot;
+use crate::body::{Body, Slot};
 use crate::callback::Awaiting;
-use crate::cell::{AnyFuture, Body, WeakFuture};
+use crate::cell::{AnyFuture, WeakFuture};
 use crate::ensure_future::EnsureFuture;
 use crate::event_loop::EventLoop;
 use crate::exception::{Exception, Result};

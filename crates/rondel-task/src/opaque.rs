@@ -8,8 +8,8 @@ use std::any::Any;
 
 use rondel_future::InvalidStateError;
 
-use crate::body::Slot;
-use crate::cell::{AnyFuture, Body};
+use crate::body::{Body, Slot};
+use crate::cell::AnyFuture;
 use crate::exception::Result;
 
 /// Stands for a value whose type is not known here: the result of a `Task<Opaque>`.
