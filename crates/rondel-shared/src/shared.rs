@@ -4,7 +4,7 @@
 //!
 //! # Invariants
 //! - S1: `strong` counts the `Shared` pointers; `weak` counts the `Weak` ones, and one more as long as `strong` is not 0.
-//! - S2: Head and body are alive from `new` until `strong` falls to 0, and are dropped then, once; the block is given back when
+//! - S2: Head, part and body are alive from `new` until `strong` falls to 0, and are dropped then, once; the block is given back when
 //!   `weak` falls to 0, once.
 //! - S3: A count does not overflow: the process is aborted before.
 //! - S4: `Shared` and `Weak` are neither `Send` nor `Sync`: counts are plain cells, and a block goes back on the thread that took it:
@@ -29,7 +29,7 @@ use std::ptr::NonNull;
 
 use crate::{Face, View, pool, prefetch};
 
-/// A counted pointer to a head and a body; the last one drops both. Clones are the same object.
+/// A counted pointer to a head and a body, perhaps with a part between them; the last one drops them. Clones are the same object.
 ///
 /// As [`Rc`](std::rc::Rc), for one thread, but one word in size whatever the body is, and with memory that is recycled: a
 /// block that is free again is kept by its thread for the next object of its size, up to a limit.
@@ -82,7 +82,7 @@ struct Functions<H: 'static, T: ?Sized + Face> {
     view: unsafe fn(NonNull<Front<H, T>>) -> NonNull<T>,
     /// Calls the body of a live block.
     call: Call<H, T>,
-    /// Drops head and body of a live block to which the last `Shared` has gone.
+    /// Drops head, part and body of a live block to which the last `Shared` has gone.
     drop: unsafe fn(NonNull<Front<H, T>>),
     layout: Layout,
     /// (S6)
@@ -395,7 +395,7 @@ impl<H: 'static, T: ?Sized + Face> Drop for Shared<H, T> {
         let left = front.counts.strong.get() - 1;
         front.counts.strong.set(left);
         if left == 0 {
-            // SAFETY: the functions are those of this block (S5). This was the last `Shared`, so nobody can reach head and body
+            // SAFETY: the functions are those of this block (S5). This was the last `Shared`, so nobody can reach what is in it
             // any more: a `Weak` finds `strong` at 0 (S2).
             unsafe { (front.functions.drop)(self.front) };
         }
