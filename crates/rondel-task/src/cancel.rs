@@ -128,6 +128,9 @@ fn ask(future: &AnyFuture, message: &Option<Arc<str>>, shields: u32) -> Asked {
                 return Asked::Answer(true);
             }
             state.count_cancel();
+            if ask_the_only_one(future, state, message) {
+                return Asked::Answer(true);
+            }
             let waiters = state.pending_waiters(future.core());
             // Both parts of the chain know how many they are.
             if waiters.size_hint().0 > 0 {
@@ -141,6 +144,21 @@ fn ask(future: &AnyFuture, message: &Option<Arc<str>>, shields: u32) -> Asked {
         Kind::Gather(state) if state.visiting.get() => Asked::Ring,
         Kind::Gather(state) => Asked::Children(None.into_iter().chain(state.children())),
     }
+}
+
+/// Asks what the task waits for without a frame, where that is one time or one plain future, as it mostly is; false where it is not.
+fn ask_the_only_one(task: &AnyFuture, state: &TaskState, message: &Option<Arc<str>>) -> bool {
+    let accepted = match state.only_waiter(task.core()) {
+        Some(Awaited::Future(future)) if matches!(future.kind(), Kind::Plain) => {
+            future.cancel_plain(message.clone())
+        }
+        Some(Awaited::Sleep(alarm)) => state.interrupt(task.core(), alarm, message.clone()),
+        Some(Awaited::Future(_)) | None => return false,
+    };
+    if !accepted {
+        throw_at_next_step(state, message);
+    }
+    true
 }
 
 /// Ends a sleep of the task; false if it has ended already.

@@ -274,6 +274,14 @@ impl TaskState {
         self.pending_waiters(core).next().is_some()
     }
 
+    /// What the task waits for, if that is one thing alone, and not done yet.
+    pub(crate) fn only_waiter(&self, core: &Core) -> Option<Awaited> {
+        match self.waits_for_several() {
+            true => None,
+            false => self.waiter(core),
+        }
+    }
+
     /// The first waiter, if it is not done.
     fn waiter(&self, core: &Core) -> Option<Awaited> {
         let first = self.waiter.get();
