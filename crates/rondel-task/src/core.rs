@@ -222,8 +222,12 @@ impl Core {
         }
         match start.unwrap_or_default() {
             Start::Eager if self.reactor.is_running() => {
-                self.look_at_task(self.stepping.get().task, TaskState::keep_context);
+                let creator = self.stepping.get().task;
+                let is_kept = self.look_at_task(creator, TaskState::keep_context);
                 self.wake_now(token);
+                if is_kept == Some(true) {
+                    drop(self.look_at_task(creator, |state| state.context.take()));
+                }
             }
             Start::Eager | Start::Soon => self.scheduler().wake(token),
         }

@@ -123,7 +123,8 @@ impl TaskState {
     pub(crate) fn context(&self, is_current: bool) -> Context {
         let context = match self.context.take() {
             Some(context) => context,
-            None if is_current => rondel_context::current_context(),
+            // Not kept, as the coroutine may be running something in another one.
+            None if is_current => return rondel_context::current_context(),
             // It runs another task inside its step and has set no variable before: it makes its context afterwards.
             None if self.phase.get() == Phase::Running => return Context::new(),
             None => Context::new(),
@@ -132,10 +133,14 @@ impl TaskState {
         context
     }
 
-    /// The coroutine is about to run another one inside its step: puts its context where it is found meanwhile.
-    pub(crate) fn keep_context(&self) {
-        let context = self.context.take().or_else(rondel_context::entered_context);
-        self.context.set(context);
+    /// The coroutine is about to run another one inside its step: puts its context where it is found meanwhile, and says whether it was
+    /// not there. It is to be taken out again: where the coroutine runs something in another context, it is that one.
+    pub(crate) fn keep_context(&self) -> bool {
+        let kept = self.context.take();
+        let is_new = kept.is_none();
+        self.context
+            .set(kept.or_else(rondel_context::entered_context));
+        is_new
     }
 
     // --- cancellation requests -----------------------------------------------------------

@@ -241,6 +241,36 @@ fn an_eager_step_runs_in_the_context_of_its_task() {
 }
 
 #[test]
+fn a_context_that_a_task_runs_something_in_is_not_its_own_afterwards() {
+    let program = async {
+        let other = Context::new();
+        other.run(|| {
+            VAR.set(7);
+            eager("child", yields())
+        })?;
+        let task = current_task().expect("it runs");
+        log(task.get_context().get(&VAR).is_none());
+        yields().await?;
+        log(VAR.get()?);
+        other.run(|| drop(task.get_context()));
+        log(task.get_context().get(&VAR).is_none());
+        yields().await?;
+        log(VAR.get()?);
+        Ok(())
+    };
+    check(
+        program,
+        &[
+            "0 main: true",
+            "0 main: 0",
+            "0 main: true",
+            "0 main: 0",
+            "end ()",
+        ],
+    );
+}
+
+#[test]
 fn the_context_of_a_task_is_its_own_while_another_takes_its_eager_step() {
     let seen_in = |name: &'static str, creator: Task<Opaque>| async move {
         VAR.set(2);
