@@ -92,8 +92,7 @@ pub trait Protocol: BaseProtocol {
 
     /// Says whether what comes is kept as it is, so that it is worth while to receive into memory that can be given away.
     ///
-    /// Where it is, a transport may call [`bytes_received`](Self::bytes_received) in place of [`data_received`](Self::data_received), and one of them right
-    /// after the other for what it has received at once.
+    /// Where it is, a transport may call [`bytes_received`](Self::bytes_received) in place of [`data_received`](Self::data_received).
     fn keeps_data(&self) -> bool {
         false
     }

@@ -12,7 +12,8 @@ use std::{
 };
 
 use rondel_net::{
-    BaseProtocol, BufferedProtocol, StreamReader, StreamReaderProtocol, connect_accepted_socket,
+    BaseProtocol, BufferedProtocol, Protocol, StreamReader, StreamReaderProtocol, Transport,
+    connect_accepted_socket,
 };
 use rondel_task::{Exception, Result, create_task, get_running_loop, sleep};
 use socket2::Socket;
@@ -186,8 +187,6 @@ fn a_read_gives_all_that_has_come_whatever_came_before() {
 
 #[test]
 fn a_protocol_that_does_not_keep_what_comes_is_given_slices() {
-    use rondel_net::Protocol;
-
     #[derive(Default)]
     struct Sum(Cell<usize>);
 
@@ -218,5 +217,52 @@ fn a_protocol_that_does_not_keep_what_comes_is_given_slices() {
         transport.set_protocol(sum.clone());
         peer.write_all(&[0; 10_000])?;
         until(|| sum.0.get() == 40_000).await
+    });
+}
+
+/// Keeps what comes, and wants no more of it before it says so.
+#[derive(Default)]
+struct Pausing {
+    transport: RefCell<Option<Transport>>,
+    all: RefCell<Vec<u8>>,
+}
+
+impl BaseProtocol for Pausing {}
+
+impl Protocol for Pausing {
+    fn connection_made(&self, transport: Transport) {
+        self.transport.replace(Some(transport));
+    }
+
+    fn data_received(&self, data: &[u8]) {
+        let transport = self.transport.borrow().clone().unwrap();
+        assert!(transport.is_reading(), "{} bytes more", data.len());
+        transport.pause_reading();
+        self.all.borrow_mut().extend(data);
+    }
+
+    fn keeps_data(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn nothing_comes_between_a_pause_and_its_end_however_much_has_come() {
+    on_each_selector(|| async {
+        let (ours, mut peer) = pair();
+        let socket = ours.try_clone()?;
+        let (transport, pausing) = connect_accepted_socket(Pausing::default, ours).await?;
+        let mut expected = Vec::new();
+        // The first makes it likely that the next one fits a block.
+        for length in [10_000, 60_000, 10_000, 20_480] {
+            let message = Vec::from_iter((0..length).map(|place| (place * 7 % 251) as u8));
+            peer.write_all(&message)?;
+            has_come(&socket, length);
+            expected.extend(message);
+            transport.resume_reading();
+            until(|| !transport.is_reading()).await?;
+            assert!(*pausing.all.borrow() == expected);
+        }
+        Ok(())
     });
 }

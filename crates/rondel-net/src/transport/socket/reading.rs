@@ -63,7 +63,7 @@ impl SocketTransport {
         self.tell_received(|| protocol.data_received(block.filled(nbytes)));
     }
 
-    /// Receives what did not fit the block: a protocol is given all that has come, in two parts here.
+    /// Receives what did not fit the block: a protocol is given all that has come at once, because it may pause, close or be replaced there.
     fn read_on(&self, protocol: &dyn Protocol, block: &Block) {
         let first = block.filled(MAX_SIZE);
         let mut scratch = Scratch::take();
@@ -74,13 +74,8 @@ impl SocketTransport {
             Ok(false) | Err(_) => Ok(0),
         };
         let nbytes = first.len() + received.unwrap_or(0);
-        self.tell_received(|| {
-            protocol.data_received(first);
-            let rest = &scratch.filled(nbytes)[first.len()..];
-            if !rest.is_empty() {
-                protocol.data_received(rest);
-            }
-        });
+        scratch.as_mut_slice()[..first.len()].copy_from_slice(first);
+        self.tell_received(|| protocol.data_received(scratch.filled(nbytes)));
     }
 
     /// Receives once, and has the loop look again where something may be left (I4).
