@@ -117,9 +117,11 @@ impl<H: 'static, T: ?Sized + Face> Queue<H, T> {
         }
         // SAFETY: it is the only reference, and nothing else runs while it is there (Q1).
         let places = unsafe { &mut *self.places.get() };
-        self.first.set(first.wrapping_add(1));
         let place = first & (places.len() - 1);
-        places[place].take()
+        // There is none where `end` is another queue's.
+        let word = places[place].take()?;
+        self.first.set(first.wrapping_add(1));
+        Some(word)
     }
 
     /// Returns the number that stands so many places behind the first word, if there is one.
@@ -276,6 +278,16 @@ mod tests {
             }
         }
         assert_eq!(queue.len(), 10);
+    }
+
+    #[test]
+    fn an_end_of_another_queue_takes_out_what_there_is() {
+        let queue = Words::new();
+        assert_eq!(pop_before(&queue, 5), None);
+        assert_eq!((queue.len(), queue.end()), (0, 0));
+        push(&queue, 1);
+        assert_eq!(pop_before(&queue, 5), Some(1));
+        assert_eq!((pop_before(&queue, 5), queue.len()), (None, 0));
     }
 
     #[test]

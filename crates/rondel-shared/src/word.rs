@@ -75,6 +75,7 @@ mod packed {
     /// assert!(matches!(name.open(), Opened::Pointer(_)));
     /// assert!(matches!(number.open(), Opened::Number(7)));
     /// ```
+    #[repr(transparent)]
     pub struct Word<H: 'static, T: ?Sized + Face> {
         word: NonNull<()>,
         _owns: PhantomData<Shared<H, T>>,
