@@ -5,7 +5,7 @@
 //!
 //! # Invariants
 //!
-//! - I1. What is kept keeps at most four times its length alive.
+//! - I1. A block is kept for a quarter of its length at least; a part of that which somebody keeps for longer keeps all of it.
 //!
 //! # asyncio
 //!

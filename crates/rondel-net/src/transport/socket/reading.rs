@@ -4,11 +4,11 @@
 //!
 //! `_read_ready__data_received`, `_read_ready__get_buffer`, `_read_ready__on_eof`.
 
-use std::io::{self, ErrorKind};
+use std::io;
 
 use rondel_reactor::Direction;
 use rondel_task::{Exception, RuntimeError};
-use rustix::net::RecvFlags;
+use rustix::{io::retry_on_intr, net::RecvFlags};
 
 use super::{SocketTransport, is_for_later};
 use crate::{
@@ -73,25 +73,30 @@ impl SocketTransport {
             Ok(true) => self.receive(&mut scratch.as_mut_slice()[first.len()..]),
             Ok(false) | Err(_) => Ok(0),
         };
-        let nbytes = first.len() + received.unwrap_or(0);
+        let nbytes = first.len() + *received.as_ref().unwrap_or(&0);
         scratch.as_mut_slice()[..first.len()].copy_from_slice(first);
         self.tell_received(|| protocol.data_received(scratch.filled(nbytes)));
+        if let Err(error) = received
+            && !is_for_later(&error)
+        {
+            self.fatal_io_error(error, "Fatal read error on socket transport");
+        }
     }
 
     /// Receives once, and has the loop look again where something may be left (I4).
     fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let room = buffer.len();
         let received = self.with_watch(|watch| {
-            let (_, received) = rustix::net::recv(watch.get_ref(), buffer, RecvFlags::empty())?;
+            let mut receive =
+                || rustix::net::recv(watch.get_ref(), &mut *buffer, RecvFlags::empty());
+            let received = retry_on_intr(|| receive().map(|(_, received)| received))?;
             watch.has_received(received);
             Ok(received)
         });
-        let leaves_some = match &received {
-            Ok(nbytes) => *nbytes == room,
-            Err(error) => error.kind() == ErrorKind::Interrupted,
-        };
-        if leaves_some {
-            self.look_again(Direction::Read)?;
+        let leaves_some = received.as_ref().is_ok_and(|nbytes| *nbytes == room);
+        // What has come is the protocol's also where nothing more can come.
+        if leaves_some && let Err(error) = self.look_again(Direction::Read) {
+            self.fatal_io_error(error, "Fatal read error on socket transport");
         }
         received
     }

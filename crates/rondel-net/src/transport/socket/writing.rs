@@ -6,13 +6,16 @@
 //! `writelines` tells a protocol to pause, as later versions of CPython do.
 
 use std::{
-    io::{self, ErrorKind, IoSlice},
+    io::{self, IoSlice},
     net::Shutdown,
 };
 
 use rondel_reactor::Direction;
 use rondel_task::{Result, RuntimeError};
-use rustix::net::{SendAncillaryBuffer, SendFlags};
+use rustix::{
+    io::retry_on_intr,
+    net::{SendAncillaryBuffer, SendFlags},
+};
 
 use super::{SocketTransport, is_for_later};
 use crate::transport::{Carrier as _, backlog::MAX_SLICES};
@@ -133,7 +136,6 @@ impl SocketTransport {
         let sent = self.backlog.send(|slices| self.send_vectored(slices));
         match sent {
             Ok(()) => self.has_sent(),
-            Err(error) if error.kind() == ErrorKind::Interrupted => self.look_again_to_write(),
             Err(error) if is_for_later(&error) => {}
             Err(error) => {
                 self.pause(Direction::Write);
@@ -168,19 +170,19 @@ impl SocketTransport {
     }
 
     fn send(&self, data: &[u8]) -> io::Result<usize> {
-        self.with_socket(|socket| Ok(rustix::net::send(socket, data, SendFlags::NOSIGNAL)?))
+        self.with_socket(|socket| {
+            let sent = retry_on_intr(|| rustix::net::send(socket, data, SendFlags::NOSIGNAL));
+            Ok(sent?)
+        })
     }
 
     fn send_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         self.with_socket(|socket| {
             let mut no_control = SendAncillaryBuffer::default();
             let flags = SendFlags::NOSIGNAL;
-            Ok(rustix::net::sendmsg(
-                socket,
-                slices,
-                &mut no_control,
-                flags,
-            )?)
+            let sent =
+                retry_on_intr(|| rustix::net::sendmsg(socket, slices, &mut no_control, flags));
+            Ok(sent?)
         })
     }
 
