@@ -54,6 +54,8 @@ mod pool;
 mod prefetch;
 mod queue;
 mod shared;
+#[cfg(test)]
+mod test_body;
 mod view;
 mod word;
 

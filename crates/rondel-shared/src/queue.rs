@@ -1,7 +1,7 @@
 //! `Queue`: [words](Word) in order, pushed and popped through a shared reference.
 //!
 //! It is a ring of its own. What `VecDeque` inlines of a push, it does not inline everywhere, and what is in a `RefCell` is asked for
-//! its borrows each time: together a tenth of what a task takes to yield.
+//! its borrows each time: together a twentieth of what a task takes to yield.
 //!
 //! # Invariants
 //! - Q1: While there is a reference to the places nothing runs but this file: words are moved there and not dropped, and memory is
@@ -189,24 +189,7 @@ impl<H: 'static, T: ?Sized + Face> fmt::Debug for Queue<H, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Shared, View};
-
-    /// Seen as itself.
-    struct Body;
-
-    impl Face for Body {
-        type Part = ();
-        type Argument<'a> = ();
-        type Outcome = ();
-    }
-
-    impl View<Self> for Body {
-        fn view(body: &Self) -> &Self {
-            body
-        }
-
-        fn call(_: &Self, (): ()) {}
-    }
+    use crate::{Shared, test_body::Body};
 
     type Words = Queue<(), Body>;
 
@@ -292,7 +275,7 @@ mod tests {
 
     #[test]
     fn pointers_are_owned_while_they_stand_there() {
-        let pointer: Shared<(), Body> = Shared::new((), Body);
+        let pointer: Shared<(), Body> = Shared::new((), Body(1));
         let queue = Words::new();
         for _ in 0..20 {
             queue.push(Word::pointer(pointer.clone()));

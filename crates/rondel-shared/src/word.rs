@@ -230,24 +230,7 @@ mod plain {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::View;
-
-    /// Seen as itself.
-    struct Body(u8);
-
-    impl Face for Body {
-        type Part = ();
-        type Argument<'a> = ();
-        type Outcome = ();
-    }
-
-    impl View<Self> for Body {
-        fn view(body: &Self) -> &Self {
-            body
-        }
-
-        fn call(_: &Self, (): ()) {}
-    }
+    use crate::test_body::Body;
 
     /// The same for both kinds of word.
     macro_rules! check {
