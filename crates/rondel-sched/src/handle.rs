@@ -200,7 +200,7 @@ impl<C: Cancellable + 'static> View<C> for dyn Cancellable {
     }
 }
 
-/// Run through its pointer, because to find its body first takes as long as to run it.
+/// Run through its pointer, which is one call where finding its body first makes two.
 impl Runnable for Callback {
     #[inline]
     fn run(&self) {

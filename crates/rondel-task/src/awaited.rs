@@ -83,10 +83,7 @@ impl AwaitedCell {
     }
 
     pub(crate) fn get(&self) -> Option<Awaited> {
-        self.look(|word| match word.as_pointer() {
-            Some(shared) => Awaited::Future(AnyFuture::from_shared(shared.clone())),
-            None => Awaited::Sleep(alarm(word)),
-        })
+        self.look(AnyWord::clone).map(awaited)
     }
 
     #[inline]
