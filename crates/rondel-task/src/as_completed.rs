@@ -87,7 +87,7 @@ pub fn as_completed<A: EnsureFuture>(
 #[track_caller]
 fn watch_all<A: EnsureFuture>(
     awaitables: impl IntoIterator<Item = A>,
-) -> Result<Rc<Watcher<Completed<A::Output>>>> {
+) -> Result<Watcher<Completed<A::Output>>> {
     let event_loop = running::get_event_loop()?;
     let mut futures: Vec<AnyFuture> = Vec::new();
     for awaitable in awaitables {
@@ -194,10 +194,10 @@ impl<T: 'static> Completed<T> {
 }
 
 impl<T: 'static> Watcher<Completed<T>> {
-    fn set_timeout(self: &Rc<Self>, timeout: Option<Duration>) -> Result<()> {
+    fn set_timeout(&self, timeout: Option<Duration>) -> Result<()> {
         let timer = match timeout {
             Some(timeout) if !self.todo.borrow().is_empty() => {
-                let this = Rc::downgrade(self);
+                let this = self.downgrade();
                 let on_timeout = move || {
                     if let Some(this) = this.upgrade() {
                         this.on_timeout();
@@ -211,7 +211,7 @@ impl<T: 'static> Watcher<Completed<T>> {
         Ok(())
     }
 
-    fn on_timeout(self: &Rc<Self>) {
+    fn on_timeout(&self) {
         let todo = self.todo.take();
         for future in todo.values() {
             if let Some(future) = future.upgrade() {
@@ -256,7 +256,7 @@ type Waiting<T> = Pin<Box<dyn core::future::Future<Output = Result<Future<T>>>>>
 /// Dropping it cancels nothing: what was given to it runs on.
 #[must_use = "it gives the outcomes when it is iterated"]
 pub struct AsCompleted<T: 'static> {
-    watching: Result<Rc<Watcher<Completed<T>>>>,
+    watching: Result<Watcher<Completed<T>>>,
     /// Reads the outcome of a future that is done.
     claim: fn(Future<T>) -> Result<T>,
     /// How many items are to be asked for.

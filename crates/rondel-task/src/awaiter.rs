@@ -168,7 +168,7 @@ impl Leaf {
         self.deregister();
         let waker = ForeignWaker::new(cx.waker().clone());
         // It is called at once if cloning the waker has completed the future.
-        let _ = self.future.add_callback(Callback::Done(waker.clone()));
+        let _ = self.future.add_callback(Callback::done(waker.clone()));
         let wait = |state: &TaskState| state.add_waiter(Waiting::Future(&self.future), self.at);
         waker.set_task(state.map(|state| (state.token, wait(state))));
         self.registered = Registered::Waker(waker);
@@ -199,9 +199,8 @@ impl Leaf {
         let waiter = match mem::replace(&mut self.registered, Registered::No) {
             Registered::No | Registered::Refused(_) => return,
             Registered::Step(token, place) => {
-                self.future.remove_callback(
-                    |callback| matches!(callback, Callback::Step(other) if *other == token),
-                );
+                self.future
+                    .remove_callback(|callback| callback.steps(token));
                 Some((token, place))
             }
             Registered::Waker(waker) => {

@@ -202,10 +202,10 @@ mod tests {
 
     #[test]
     #[cfg(target_pointer_width = "64")]
-    fn a_task_is_seventeen_words_with_a_coroutine_of_one() {
+    fn a_task_is_fifteen_words_with_a_coroutine_of_one() {
         let counts_and_functions = 16;
-        assert_eq!((size_of::<Head>(), size_of::<TaskState>()), (40, 64));
+        assert_eq!((size_of::<Head>(), size_of::<TaskState>()), (24, 64));
         assert_eq!(size_of::<TaskBody<(), usize>>(), 16);
-        assert_eq!(counts_and_functions + 40 + 64 + 16, 17 * 8);
+        assert_eq!(counts_and_functions + 24 + 64 + 16, 15 * 8);
     }
 }

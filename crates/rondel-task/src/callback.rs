@@ -22,18 +22,40 @@ use std::task::Waker;
 use rondel_context::Context;
 use rondel_reactor::{ExceptionContext, PanicError};
 use rondel_sched::{ClosedError, Runnable, Token};
+use rondel_shared::{Face, Opened, Shared, View, Word};
 
 use crate::cell::AnyFuture;
 use crate::future::Future;
 use crate::repr::{FromFn, function_name};
 use crate::task_state::WaiterPlace;
 
-/// One callback in a future's list.
-pub(crate) enum Callback {
-    /// The task with this token waits: it is to be stepped.
+/// One callback in a future's list: the token of a task that waits and is to be stepped, or anything else behind a pointer.
+///
+/// It is a word, as most futures have exactly one. What is behind the pointer is shared by its clones.
+#[derive(Clone)]
+pub(crate) struct Callback(Word<Rc<dyn DoneCallback>, NoBody>);
+
+/// What a [`Callback`] was made of.
+enum Kind {
     Step(Token),
-    /// Anything else.
     Done(Rc<dyn DoneCallback>),
+}
+
+/// The pointer to a callback lies in a head, and there is nothing behind it.
+struct NoBody;
+
+impl Face for NoBody {
+    type Part = ();
+    type Argument<'a> = ();
+    type Outcome = ();
+}
+
+impl View<NoBody> for NoBody {
+    fn view(body: &NoBody) -> &NoBody {
+        body
+    }
+
+    fn call(_: &NoBody, (): ()) {}
 }
 
 /// Something that hears of a future's end.
@@ -64,40 +86,63 @@ pub(crate) enum Awaiting {
 }
 
 impl Callback {
+    #[inline(always)]
+    pub(crate) fn step(token: Token) -> Self {
+        Self(Word::number(token.to_bits()))
+    }
+
+    pub(crate) fn done(callback: Rc<dyn DoneCallback>) -> Self {
+        Self(Word::pointer(Shared::new(callback, NoBody)))
+    }
+
+    #[inline]
+    fn open(self) -> Kind {
+        match self.0.open() {
+            Opened::Number(token) => Kind::Step(Token::from_bits(token)),
+            Opened::Pointer(callback) => Kind::Done(callback.head().clone()),
+        }
+    }
+
+    /// What it was made of, if it steps no task.
+    fn as_done(&self) -> Option<&Rc<dyn DoneCallback>> {
+        self.0.as_pointer().map(Shared::head)
+    }
+
+    /// True if it steps the task with this token.
+    pub(crate) fn steps(&self, token: Token) -> bool {
+        self.0.as_number() == Some(token.to_bits())
+    }
+
     #[inline]
     pub(crate) fn schedule(self, future: &AnyFuture) -> Result<(), ClosedError> {
-        match self {
-            Self::Step(token) => {
+        match self.open() {
+            Kind::Step(token) => {
                 // The tasks of a loop that is closed are gone, and a stale token wakes nobody.
                 future.core().schedule(token);
                 Ok(())
             }
-            Self::Done(callback) => callback.schedule(future),
+            Kind::Done(callback) => callback.schedule(future),
         }
     }
 
     /// Where it comes from, for a future's `repr`.
     pub(crate) fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Step(_) => f.write_str("Task.wakeup()"),
-            Self::Done(callback) => callback.describe(f),
+        match self.as_done() {
+            None => f.write_str("Task.wakeup()"),
+            Some(callback) => callback.describe(f),
         }
     }
 
     /// On whose behalf it is there; a task that waits says so itself.
     pub(crate) fn awaiting(&self) -> Vec<Awaiting> {
-        match self {
-            Self::Step(_) => Vec::new(),
-            Self::Done(callback) => callback.awaiting(),
-        }
+        self.as_done()
+            .map_or_else(Vec::new, |callback| callback.awaiting())
     }
 
     /// True if this is that very callback object.
     pub(crate) fn is<D: DoneCallback + ?Sized>(&self, callback: &Rc<D>) -> bool {
-        match self {
-            Self::Step(_) => false,
-            Self::Done(own) => std::ptr::addr_eq(Rc::as_ptr(own), Rc::as_ptr(callback)),
-        }
+        self.as_done()
+            .is_some_and(|own| std::ptr::addr_eq(Rc::as_ptr(own), Rc::as_ptr(callback)))
     }
 }
 
@@ -311,12 +356,12 @@ impl<T: 'static> CallbackKey<T> {
     }
 
     pub(crate) fn callback(&self) -> Callback {
-        Callback::Done(self.callback.clone())
+        Callback::done(self.callback.clone())
     }
 
     /// The callback once more, in a context of its own.
     pub(crate) fn repeated(&self, context: Option<Context>) -> Callback {
-        Callback::Done(Rc::new(Repeated {
+        Callback::done(Rc::new(Repeated {
             callback: self.callback.clone(),
             context: Cell::new(context),
             done: Cell::new(None),
@@ -324,11 +369,9 @@ impl<T: 'static> CallbackKey<T> {
     }
 
     pub(crate) fn names(&self, callback: &Callback) -> bool {
-        let repeats = |done: &Rc<dyn DoneCallback>| {
-            done.repeats()
-                .is_some_and(|first| std::ptr::addr_eq(first, Rc::as_ptr(&self.callback)))
-        };
-        callback.is(&self.callback) || matches!(callback, Callback::Done(done) if repeats(done))
+        let repeated = callback.as_done().and_then(|done| done.repeats());
+        callback.is(&self.callback)
+            || repeated.is_some_and(|first| std::ptr::addr_eq(first, Rc::as_ptr(&self.callback)))
     }
 }
 

@@ -10,7 +10,7 @@
 //! # asyncio
 //! The fields of `asyncio.Future`. The report "exception was never retrieved" comes from the drop, as there from `__del__`.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::fmt;
 use std::mem;
 use std::ops::Deref;
@@ -35,7 +35,8 @@ use crate::task_state::TaskState;
 
 /// What all futures have; the body lies behind it, in the same block.
 pub(crate) struct Head {
-    completion: RefCell<Completion<Callback, Exception>>,
+    /// Absent while it is looked at or changed (I2).
+    completion: Cell<Option<Completion<Callback, Exception>>>,
     core: Rc<Core>,
 }
 
@@ -43,9 +44,19 @@ impl Head {
     #[inline(always)]
     fn new(core: Rc<Core>) -> Self {
         Self {
-            completion: RefCell::new(Completion::new()),
+            completion: Cell::new(Some(Completion::new())),
             core,
         }
+    }
+
+    /// Looks at the completion, or changes it; `f` runs no code of the user (I2).
+    #[inline(always)]
+    fn with<R>(&self, f: impl FnOnce(&mut Completion<Callback, Exception>) -> R) -> R {
+        let mut completion = self.completion.take().unwrap_or_else(|| in_use());
+        let given = f(&mut completion);
+        // It is empty, and there is nothing to be dropped.
+        mem::forget(self.completion.replace(Some(completion)));
+        given
     }
 
     #[inline]
@@ -55,16 +66,16 @@ impl Head {
 
     #[inline]
     pub(crate) fn done(&self) -> bool {
-        self.completion.borrow().done()
+        self.with(|completion| completion.done())
     }
 
     #[inline]
     pub(crate) fn state(&self) -> State {
-        self.completion.borrow().state()
+        self.with(|completion| completion.state())
     }
 
     pub(crate) fn cancelled(&self) -> bool {
-        self.completion.borrow().cancelled()
+        self.with(|completion| completion.cancelled())
     }
 
     /// Waits for the value, or says why there is none; marks an exception as retrieved.
@@ -72,37 +83,46 @@ impl Head {
     /// `None` while pending, `Some(Ok(()))` when there is a value.
     #[inline]
     pub(crate) fn outcome(&self) -> Option<Result<()>> {
-        match self.completion.borrow().outcome() {
-            Outcome::Pending => return None,
-            Outcome::Value => return Some(Ok(())),
-            Outcome::Exception(_) | Outcome::Cancelled => {}
-        }
-        Some(Err(self.failure()))
+        let is_value = self.with(|completion| match completion.outcome() {
+            Outcome::Pending => None,
+            Outcome::Value => Some(true),
+            Outcome::Exception(_) | Outcome::Cancelled => Some(false),
+        })?;
+        Some(if is_value {
+            Ok(())
+        } else {
+            Err(self.failure())
+        })
     }
 
     /// True when there is a value, or was before it was taken.
     #[inline]
     pub(crate) fn has_value(&self) -> bool {
-        matches!(self.completion.borrow().outcome(), Outcome::Value)
+        self.with(|completion| matches!(completion.outcome(), Outcome::Value))
+    }
+
+    /// The exception it has finished with, if it has; marks it as retrieved. `None` also when cancelled.
+    pub(crate) fn exception(&self) -> Option<Exception> {
+        self.with(|completion| {
+            completion.retrieve();
+            match completion.outcome() {
+                Outcome::Exception(exception) => Some(exception.clone()),
+                Outcome::Pending | Outcome::Cancelled | Outcome::Value => None,
+            }
+        })
     }
 
     /// What a future that is done has instead of a value.
     #[cold]
     fn failure(&self) -> Exception {
-        let mut completion = self.completion.borrow_mut();
-        completion.retrieve();
-        match completion.outcome() {
-            Outcome::Exception(exception) => exception.clone(),
-            Outcome::Cancelled | Outcome::Pending | Outcome::Value => {
-                Exception::new(completion.cancelled_error())
-            }
-        }
+        self.exception()
+            .unwrap_or_else(|| Exception::new(self.with(Completion::cancelled_error)))
     }
 
     /// Has the task with this token stepped when the future, which is pending, is done.
     #[inline(always)]
     pub(crate) fn keep_step(&self, token: Token) {
-        let added = self.keep_callback(Callback::Step(token));
+        let added = self.keep_callback(Callback::step(token));
         debug_assert!(matches!(added, AddCallback::Added), "it is pending");
         // There is nothing in it to be dropped.
         mem::forget(added);
@@ -111,8 +131,14 @@ impl Head {
     /// Keeps a callback, or gives it back if the future is done.
     #[inline(always)]
     fn keep_callback(&self, callback: Callback) -> AddCallback<Callback> {
-        self.completion.borrow_mut().add_callback(callback)
+        self.with(|completion| completion.add_callback(callback))
     }
+}
+
+/// Only the global allocator runs meanwhile, and that has no business with this future.
+#[cold]
+fn in_use() -> ! {
+    panic!("the future is being changed");
 }
 
 /// A shared, untyped handle. Clones are the same future.
@@ -131,7 +157,7 @@ impl Deref for AnyFuture {
 impl Drop for AnyFuture {
     #[inline]
     fn drop(&mut self) {
-        if self.is_last_handle() && self.completion.borrow().unretrieved().is_some() {
+        if self.is_last_handle() && self.with(|completion| completion.unretrieved().is_some()) {
             self.report_unretrieved();
         }
     }
@@ -280,35 +306,24 @@ impl AnyFuture {
 
     // --- looking ---------------------------------------------------------------------------
 
-    /// The exception it has finished with, if it has; marks it as retrieved. `None` also when cancelled.
-    pub(crate) fn exception(&self) -> Option<Exception> {
-        let mut completion = self.completion.borrow_mut();
-        completion.retrieve();
-        match completion.outcome() {
-            Outcome::Exception(exception) => Some(exception.clone()),
-            Outcome::Pending | Outcome::Cancelled | Outcome::Value => None,
-        }
-    }
-
     /// Nothing is to be reported of this future any more.
     pub(crate) fn retrieve(&self) {
-        self.completion.borrow_mut().retrieve();
+        self.with(Completion::retrieve);
     }
 
     /// The error that stands for this future's cancellation (CPython's `_make_cancelled_error`).
     pub(crate) fn cancelled_error(&self) -> CancelledError {
-        let mut completion = self.completion.borrow_mut();
         match self.task_state() {
-            Some(state) if !completion.cancelled() => {
+            Some(state) if !self.cancelled() => {
                 CancelledError::from_message(state.cancel_message())
             }
-            _ => completion.cancelled_error(),
+            _ => self.with(Completion::cancelled_error),
         }
     }
 
     /// The message of the `cancel(msg)` that cancelled this future; none for a coroutine that ended by the error.
     pub(crate) fn cancel_message(&self) -> Option<Arc<str>> {
-        self.completion.borrow().cancel_message().map(Arc::from)
+        self.with(|completion| completion.cancel_message().map(Arc::from))
     }
 
     // --- changing ----------------------------------------------------------------------------
@@ -316,7 +331,7 @@ impl AnyFuture {
     /// Pending -> Finished with the value that the body holds.
     #[inline]
     pub(crate) fn finish(&self) -> Result<()> {
-        let finished = self.completion.borrow_mut().finish();
+        let finished = self.with(Completion::finish);
         match finished.map(|callbacks| self.schedule(callbacks)) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(closed)) => refused(closed),
@@ -327,7 +342,7 @@ impl AnyFuture {
     /// As `finish`, for a future without a value; false if it was done before.
     #[inline]
     pub(crate) fn finish_pending(&self) -> bool {
-        let finished = self.completion.borrow_mut().finish();
+        let finished = self.with(Completion::finish);
         match finished {
             Ok(callbacks) => {
                 // The only error is that the loop is closed, and then nobody is left to hear.
@@ -340,23 +355,22 @@ impl AnyFuture {
 
     /// Pending -> Finished with an exception.
     pub(crate) fn set_exception(&self, exception: Exception) -> Result<()> {
-        let changed = self.completion.borrow_mut().set_exception(exception);
+        let changed = self.with(|completion| completion.set_exception(exception));
         Ok(self.schedule(changed.map_err(InvalidStateError::from)?)?)
     }
 
     /// Pending -> Cancelled; false if it is done already.
     pub(crate) fn cancel_plain(&self, message: Option<Arc<str>>) -> bool {
-        let changed = {
-            let mut completion = self.completion.borrow_mut();
+        let changed = self.with(|completion| {
             completion.retrieve();
             completion.cancel(message)
-        };
+        });
         self.schedule_cancelled(changed)
     }
 
     /// Pending -> Cancelled by the error that ended the coroutine.
     pub(crate) fn cancel_with(&self, error: CancelledError) -> bool {
-        let changed = self.completion.borrow_mut().cancel_with(error);
+        let changed = self.with(|completion| completion.cancel_with(error));
         self.schedule_cancelled(changed)
     }
 
@@ -397,27 +411,24 @@ impl AnyFuture {
 
     /// Takes out every callback that matches; the count.
     pub(crate) fn remove_callbacks(&self, matches: impl FnMut(&Callback) -> bool) -> usize {
-        let removed = self.completion.borrow_mut().remove_callbacks(matches);
+        let removed = self.with(|completion| completion.remove_callbacks(matches));
         removed.len()
     }
 
     /// Takes out the first callback that matches.
     pub(crate) fn remove_callback(&self, matches: impl FnMut(&Callback) -> bool) {
-        let removed = self.completion.borrow_mut().remove_callback(matches);
+        let removed = self.with(|completion| completion.remove_callback(matches));
         drop(removed);
     }
 
     /// On whose behalf the callbacks are there.
     pub(crate) fn awaiting(&self) -> Vec<Awaiting> {
-        let completion = self.completion.borrow();
-        completion
-            .callbacks()
-            .flat_map(Callback::awaiting)
-            .collect()
+        let callbacks: Vec<_> = self.with(|completion| completion.callbacks().cloned().collect());
+        callbacks.iter().flat_map(Callback::awaiting).collect()
     }
 
     pub(crate) fn has_callback(&self, matches: impl FnMut(&Callback) -> bool) -> bool {
-        self.completion.borrow().callbacks().any(matches)
+        self.with(|completion| completion.callbacks().any(matches))
     }
 
     /// Writes the text that asyncio's `repr` gives, with `value` for the result where its type can be shown.
@@ -437,7 +448,7 @@ impl AnyFuture {
         depth: usize,
     ) -> fmt::Result {
         let created_at = self.core.inspection().sites.get(self.address());
-        let snapshot = Snapshot::of(&self.completion.borrow(), created_at);
+        let snapshot = self.with(|completion| Snapshot::of(completion, created_at));
         snapshot.fmt(f, self, value, depth)
     }
 }

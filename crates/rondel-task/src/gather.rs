@@ -15,7 +15,6 @@
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::vec;
 
@@ -191,7 +190,7 @@ pub(crate) struct Gatherer<O> {
     return_exceptions: bool,
     collect: fn(vec::IntoIter<AnyFuture>) -> Result<O>,
     /// Begun with the first awaitable, on its loop.
-    begun: Option<(EventLoop, Rc<Watcher<Gathering<O>>>)>,
+    begun: Option<(EventLoop, Watcher<Gathering<O>>)>,
     /// Children that were done when they came.
     done: Vec<AnyFuture>,
 }
@@ -227,7 +226,7 @@ impl<O: 'static> Gatherer<O> {
         state.children.borrow_mut().push(child.downgrade());
         if child.done() {
             self.done.push(child);
-        } else if child.has_callback(|callback| callback.is(&watcher)) {
+        } else if watcher.watches(&child) {
             return Ok(()); // given twice (I1)
         } else {
             watcher.watch(&child)?;
@@ -256,7 +255,7 @@ impl<O: 'static> Gatherer<O> {
     fn begin(
         &mut self,
         event_loop: Option<EventLoop>,
-    ) -> Result<(EventLoop, Rc<Watcher<Gathering<O>>>)> {
+    ) -> Result<(EventLoop, Watcher<Gathering<O>>)> {
         if let Some(begun) = &self.begun {
             return Ok(begun.clone());
         }

@@ -17,7 +17,6 @@ use std::fmt;
 use std::future::poll_fn;
 use std::panic::Location;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
@@ -146,7 +145,7 @@ pub struct MapUnordered<I, F, T: 'static> {
     started: usize,
     /// The tasks of which the value was not taken, by the place of their input.
     crew: Crew<(usize, T)>,
-    ended: Rc<Watcher<Ended>>,
+    ended: Watcher<Ended>,
     /// The wait for one of them.
     waiting: Option<Awaiter<()>>,
     /// The exception that is to be given when all have ended.

@@ -25,7 +25,7 @@ const MAX_DEPTH: usize = 4;
 pub(crate) struct Snapshot {
     state: State,
     exception: Option<Exception>,
-    callbacks: String,
+    callbacks: Vec<Callback>,
     /// As debug mode notes it of a future that is no task.
     created_at: Option<&'static Location<'static>>,
 }
@@ -42,7 +42,7 @@ impl Snapshot {
         Self {
             state: completion.state(),
             exception,
-            callbacks: format_callbacks(completion),
+            callbacks: completion.callbacks().cloned().collect(),
             created_at,
         }
     }
@@ -88,7 +88,7 @@ impl Snapshot {
             (None, Some(value)) if self.state == State::Finished => write!(f, " result={value:?}")?,
             (None, _) => {}
         }
-        f.write_str(&self.callbacks)?;
+        f.write_str(&format_callbacks(&self.callbacks))?;
         if let Some(at) = self.created_at {
             write!(f, " created at {}:{}", at.file(), at.line())?;
         }
@@ -97,11 +97,10 @@ impl Snapshot {
 }
 
 /// ` cb=[first, <N more>, last]`, or nothing if there is none.
-fn format_callbacks(completion: &Completion<Callback, Exception>) -> String {
-    let callbacks: Vec<&Callback> = completion.callbacks().collect();
+fn format_callbacks(callbacks: &[Callback]) -> String {
     let source =
         |callback: &Callback| FromFn(|f: &mut fmt::Formatter<'_>| callback.describe(f)).to_string();
-    match callbacks.as_slice() {
+    match callbacks {
         [] => String::new(),
         [only] => format!(" cb=[{}]", source(only)),
         [first, last] => format!(" cb=[{}, {}]", source(first), source(last)),

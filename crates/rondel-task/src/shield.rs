@@ -7,8 +7,6 @@
 //! # asyncio
 //! [`asyncio.shield`](https://docs.python.org/3/library/asyncio-task.html#asyncio.shield).
 
-use std::rc::Rc;
-
 use crate::callback::Awaiting;
 use crate::cell::AnyFuture;
 use crate::ensure_future::{EnsureFuture, ensure_future};
@@ -57,7 +55,7 @@ fn shielded<T: 'static>(inner: Future<T>, claim: fn(Future<T>) -> Result<T>) -> 
     let told = outer.clone();
     let watcher = Watcher::new(Shielding { told, claim });
     watcher.watch(inner.any())?;
-    let (inner, watcher) = (inner.any().downgrade(), Rc::downgrade(&watcher));
+    let (inner, watcher) = (inner.any().downgrade(), watcher.downgrade());
     outer.add_done_callback(move |_| {
         if let Some(inner) = inner.upgrade()
             && let Some(watcher) = watcher.upgrade()

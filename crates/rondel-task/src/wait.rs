@@ -11,7 +11,6 @@ use std::fmt;
 use std::future::IntoFuture;
 use std::panic::Location;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -220,7 +219,7 @@ impl Watch for Enough {
 /// Takes the callbacks out again when the coroutine leaves the wait.
 struct Watched {
     futures: Vec<AnyFuture>,
-    watcher: Rc<Watcher<Enough>>,
+    watcher: Watcher<Enough>,
 }
 
 impl Drop for Watched {

@@ -12,7 +12,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::ops::Deref;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use rondel_sched::{ClosedError, Runnable};
 
@@ -31,31 +31,73 @@ pub(crate) trait Watch: 'static {
     fn awaiting(&self) -> Vec<Awaiting>;
 }
 
+/// Clones are the same watcher.
 pub(crate) struct Watcher<W> {
+    inner: Rc<Inner<W>>,
+    /// The watcher as it stands in the lists of all futures.
+    callback: Callback,
+}
+
+struct Inner<W> {
     watch: W,
     /// Done futures whose turn in the ready queue has not come (I1).
     scheduled: RefCell<VecDeque<AnyFuture>>,
 }
 
 impl<W: Watch> Watcher<W> {
-    pub(crate) fn new(watch: W) -> Rc<Self> {
-        Rc::new(Self {
+    pub(crate) fn new(watch: W) -> Self {
+        let inner = Rc::new(Inner {
             watch,
             scheduled: RefCell::default(),
-        })
+        });
+        Self::of(inner)
+    }
+
+    fn of(inner: Rc<Inner<W>>) -> Self {
+        Self {
+            callback: Callback::done(inner.clone()),
+            inner,
+        }
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakWatcher<W> {
+        WeakWatcher(Rc::downgrade(&self.inner))
     }
 
     /// Adds the watcher to the callbacks of a future.
     ///
     /// # Errors
     /// If the future is done and its loop closed.
-    pub(crate) fn watch(self: &Rc<Self>, future: &AnyFuture) -> Result<(), ClosedError> {
-        future.add_callback(Callback::Done(self.clone()))
+    pub(crate) fn watch(&self, future: &AnyFuture) -> Result<(), ClosedError> {
+        future.add_callback(self.callback.clone())
+    }
+
+    /// True if it is among the callbacks of a future.
+    pub(crate) fn watches(&self, future: &AnyFuture) -> bool {
+        future.has_callback(|callback| callback.is(&self.inner))
     }
 
     /// Takes it out again.
-    pub(crate) fn unwatch(self: &Rc<Self>, future: &AnyFuture) {
-        future.remove_callback(|callback| callback.is(self));
+    pub(crate) fn unwatch(&self, future: &AnyFuture) {
+        future.remove_callback(|callback| callback.is(&self.inner));
+    }
+}
+
+/// A handle that does not keep the watcher alive.
+pub(crate) struct WeakWatcher<W>(Weak<Inner<W>>);
+
+impl<W: Watch> WeakWatcher<W> {
+    pub(crate) fn upgrade(&self) -> Option<Watcher<W>> {
+        self.0.upgrade().map(Watcher::of)
+    }
+}
+
+impl<W> Clone for Watcher<W> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            callback: self.callback.clone(),
+        }
     }
 }
 
@@ -63,11 +105,11 @@ impl<W> Deref for Watcher<W> {
     type Target = W;
 
     fn deref(&self) -> &W {
-        &self.watch
+        &self.inner.watch
     }
 }
 
-impl<W: Watch> DoneCallback for Watcher<W> {
+impl<W: Watch> DoneCallback for Inner<W> {
     fn schedule(self: Rc<Self>, future: &AnyFuture) -> Result<(), ClosedError> {
         self.scheduled.borrow_mut().push_back(future.clone());
         let scheduled = future.core().scheduler().schedule(self.clone());
@@ -87,7 +129,7 @@ impl<W: Watch> DoneCallback for Watcher<W> {
     }
 }
 
-impl<W: Watch> Runnable for Watcher<W> {
+impl<W: Watch> Runnable for Inner<W> {
     fn run(&self) {
         let future = self.scheduled.borrow_mut().pop_front();
         if let Some(future) = future {

@@ -79,7 +79,7 @@ pub(crate) struct Group {
 
 impl Group {
     /// A group whose parent is the task that is running.
-    pub(super) fn enter(entered_at: &'static Location<'static>) -> Result<Rc<Watcher<Self>>> {
+    pub(super) fn enter(entered_at: &'static Location<'static>) -> Result<Watcher<Self>> {
         let core = running::running_core()?;
         let Some(parent) = core.current_task() else {
             return Err(Exception::runtime(
@@ -283,7 +283,7 @@ impl Group {
 
 impl Watcher<Group> {
     /// Takes in a task that was just created.
-    pub(super) fn add(self: &Rc<Self>, task: &AnyFuture, starting: Option<AnyFuture>) {
+    pub(super) fn add(&self, task: &AnyFuture, starting: Option<AnyFuture>) {
         let child = Child {
             task: task.downgrade(),
             starting,

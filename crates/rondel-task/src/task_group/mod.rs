@@ -15,7 +15,6 @@ use std::future::poll_fn;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::pin;
-use std::rc::Rc;
 use std::task::Poll;
 
 use rondel_context::Context;
@@ -92,7 +91,7 @@ pub(crate) async fn caught<T>(
     .await
 }
 
-struct AbandonOnDrop(Rc<Watcher<Group>>);
+struct AbandonOnDrop(Watcher<Group>);
 
 impl Drop for AbandonOnDrop {
     fn drop(&mut self) {
@@ -107,12 +106,12 @@ impl Drop for AbandonOnDrop {
 ///
 /// Mirrors [`asyncio.TaskGroup`](https://docs.python.org/3/library/asyncio-task.html#asyncio.TaskGroup).
 pub struct TaskGroup<R = ()> {
-    group: Rc<Watcher<Group>>,
+    group: Watcher<Group>,
     _value: PhantomData<fn(R)>,
 }
 
 impl<R> TaskGroup<R> {
-    fn new(group: Rc<Watcher<Group>>) -> Self {
+    fn new(group: Watcher<Group>) -> Self {
         Self {
             group,
             _value: PhantomData,

@@ -9,7 +9,6 @@
 //! expressed.
 
 use std::fmt;
-use std::rc::Rc;
 
 use crate::cancel::cancel;
 use crate::cell::AnyFuture;
@@ -44,14 +43,14 @@ impl<V> fmt::Debug for Started<V> {
 
 /// A caller that waits for a child to start.
 pub(super) struct Starting<V: 'static> {
-    group: Rc<Watcher<Group>>,
+    group: Watcher<Group>,
     child: AnyFuture,
     started: Future<V>,
     settled: bool,
 }
 
 impl<V> Starting<V> {
-    pub(super) fn new(group: Rc<Watcher<Group>>, child: AnyFuture, started: Future<V>) -> Self {
+    pub(super) fn new(group: Watcher<Group>, child: AnyFuture, started: Future<V>) -> Self {
         Self {
             group,
             child,
