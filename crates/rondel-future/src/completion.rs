@@ -324,7 +324,6 @@ impl<C, E: fmt::Debug> fmt::Debug for Completion<C, E> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::boxed::Box;
     use alloc::rc::Rc;
     use core::error::Error;
     use core::mem::size_of;
