@@ -19,6 +19,9 @@ pub enum Ahead {
 }
 
 impl Ahead {
+    /// The turns that come before that of a timer which says what token it is about.
+    pub(crate) const TIMER: usize = 24;
+
     /// The turns that come before.
     pub(crate) fn turns(self) -> usize {
         match self {

@@ -1,7 +1,7 @@
 //! The ready queue: what runs next, in order.
 //!
 //! It runs nothing: [`Scheduler::run_ready`](crate::Scheduler::run_ready) takes out one at a time.
-//! What stands in it is a word each, in a ring of `rondel-shared`'s.
+//! What stands in it is a word each, in a queue of `rondel-shared`'s.
 //!
 //! # Invariants
 //!
@@ -113,7 +113,7 @@ impl ReadyQueue {
     }
 
     /// Takes out the first if its number comes before `end`, which was one of the queue's.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn pop_before(&self, end: usize) -> Option<Ready> {
         match self.words.pop_before(end)?.open() {
             Opened::Pointer(callback) => Some(Ready::Call(callback)),
@@ -123,9 +123,8 @@ impl ReadyQueue {
         }
     }
 
-    /// Gives back half of the places, if there are more than `kept` and none is taken.
+    /// Gives back what the callbacks of layers above took, beyond what `kept` of them need, if there is none.
     pub(crate) fn trim(&self, kept: usize) {
-        self.words.trim(kept);
         if self.is_empty() {
             self.runs.borrow_mut().shrink_to(kept);
         }

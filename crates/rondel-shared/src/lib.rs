@@ -63,5 +63,5 @@ pub use pool::trim;
 pub use prefetch::prefetch;
 pub use queue::Queue;
 pub use shared::{Shared, Weak};
-pub use view::{Face, View};
+pub use view::{Face, NoBody, View};
 pub use word::{Opened, Word};

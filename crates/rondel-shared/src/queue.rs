@@ -1,23 +1,38 @@
 //! `Queue`: [words](Word) in order, pushed and popped through a shared reference.
 //!
-//! It is a ring of its own. What `VecDeque` inlines of a push, it does not inline everywhere, and what is in a `RefCell` is asked for
-//! its borrows each time: together a twentieth of what a task takes to yield.
+//! It is a list of segments of its own. What `VecDeque` inlines of a push, it does not inline everywhere, and what is in a `RefCell` is
+//! asked for its borrows each time: together a twentieth of what a task takes to yield. And a ring that grows by doubling keeps in
+//! the end twice what has ever stood in it, where a segment is given back when it is empty.
 //!
 //! # Invariants
-//! - Q1: While there is a reference to the places nothing runs but this file: words are moved there and not dropped, and memory is
-//!   neither taken nor given back, as an allocator might use the queue.
-//! - Q2: What is in the queue is numbered from `first` to `end`, in order, for as long as it stands there; number n stands at place n
-//!   modulo the number of places, which is a power of two. The other places are empty.
+//! - Q1: Memory is taken and given back while everything here is as it should be, as an allocator might use the queue; otherwise
+//!   nothing runs but this file: words are moved and not dropped.
+//! - Q2: What is in the queue is numbered from `first` to `end`, in order, for as long as it stands there.
+//! - Q3: There are segments for the numbers up to `room`, a multiple of their size, from the one on that `first` belongs to: from
+//!   `head` to `tail`, each but the last naming the next. Where `first` is `room` there is none. Number n stands at place n
+//!   modulo their size; the other places are not initialised.
+//! - Q4: A segment is owned by the list, by `spare`, or by the function that has just made it or taken it out.
 
 #![allow(
     unsafe_code,
     reason = "a cell that is asked for its borrows: every push and every pop takes six instructions more"
 )]
 
-use std::cell::{Cell, UnsafeCell};
-use std::{fmt, mem};
+use std::cell::Cell;
+use std::fmt;
+use std::marker::PhantomData;
+use std::mem::MaybeUninit;
+use std::ptr;
 
 use crate::{Face, Word};
+
+/// How many words lie together.
+const SEGMENT: usize = 256;
+
+struct Segment<H: 'static, T: ?Sized + Face> {
+    places: [Cell<MaybeUninit<Word<H, T>>>; SEGMENT],
+    next: Cell<*mut Self>,
+}
 
 /// A queue of words, first in, first out.
 ///
@@ -41,10 +56,15 @@ use crate::{Face, Word};
 /// assert_eq!((queue.len(), queue.number_behind(0)), (1, Some(2)));
 /// ```
 pub struct Queue<H: 'static, T: ?Sized + Face> {
-    places: UnsafeCell<Vec<Option<Word<H, T>>>>,
-    /// These count on and on, and wrap around in the end (Q2).
+    head: Cell<*mut Segment<H, T>>,
+    tail: Cell<*mut Segment<H, T>>,
+    /// These count on and on, and wrap around in the end (Q2, Q3).
     first: Cell<usize>,
     end: Cell<usize>,
+    room: Cell<usize>,
+    /// An empty segment, for the next that is needed, or null.
+    spare: Cell<*mut Segment<H, T>>,
+    _owns: PhantomData<Word<H, T>>,
 }
 
 impl<H: 'static, T: ?Sized + Face> Queue<H, T> {
@@ -54,11 +74,16 @@ impl<H: 'static, T: ?Sized + Face> Queue<H, T> {
         Self::numbered_from(0)
     }
 
+    /// The first number is the first of a segment.
     fn numbered_from(first: usize) -> Self {
         Self {
-            places: UnsafeCell::new(vec![None]),
+            head: Cell::new(ptr::null_mut()),
+            tail: Cell::new(ptr::null_mut()),
             first: Cell::new(first),
             end: Cell::new(first),
+            room: Cell::new(first),
+            spare: Cell::new(ptr::null_mut()),
+            _owns: PhantomData,
         }
     }
 
@@ -83,22 +108,15 @@ impl<H: 'static, T: ?Sized + Face> Queue<H, T> {
     /// Adds a word at the end.
     #[inline]
     pub fn push(&self, word: Word<H, T>) {
-        while self.len() == self.capacity() {
+        while self.end.get() == self.room.get() {
             self.grow();
         }
         let end = self.end.get();
-        // SAFETY: it is the only reference, and nothing else runs while it is there (Q1).
-        let places = unsafe { &mut *self.places.get() };
-        let place = end & (places.len() - 1);
-        // What was there is empty (Q2) and need not be dropped.
-        mem::forget(places[place].replace(word));
+        // SAFETY: `end` is before `room`, so there is a last segment (Q3).
+        let tail = unsafe { &*self.tail.get() };
+        // Nothing was in that place.
+        tail.places[end % SEGMENT].set(MaybeUninit::new(word));
         self.end.set(end.wrapping_add(1));
-    }
-
-    #[inline]
-    fn capacity(&self) -> usize {
-        // SAFETY: nobody changes the places while the reference is there (Q1).
-        unsafe { &*self.places.get() }.len()
     }
 
     /// Takes out the first word.
@@ -108,19 +126,22 @@ impl<H: 'static, T: ?Sized + Face> Queue<H, T> {
     }
 
     /// Takes out the first word if its number comes before `end`, which was one of the queue's.
-    #[inline]
+    #[inline(always)]
     pub fn pop_before(&self, end: usize) -> Option<Word<H, T>> {
         let first = self.first.get();
-        // What lies between has been taken out where the first lies behind the end.
-        if end.wrapping_sub(first).cast_signed() <= 0 {
+        // What lies between has been taken out where the first lies behind the end; there is nothing where `end` is another queue's.
+        if end.wrapping_sub(first).cast_signed() <= 0 || first == self.end.get() {
             return None;
         }
-        // SAFETY: it is the only reference, and nothing else runs while it is there (Q1).
-        let places = unsafe { &mut *self.places.get() };
-        let place = first & (places.len() - 1);
-        // There is none where `end` is another queue's.
-        let word = places[place].take()?;
+        // SAFETY: there is a word with this number, so there is a first segment (Q3).
+        let head = unsafe { &*self.head.get() };
+        let word = head.places[first % SEGMENT].replace(MaybeUninit::uninit());
+        // SAFETY: the number is in the queue, so its place was initialised (Q3).
+        let word = unsafe { word.assume_init() };
         self.first.set(first.wrapping_add(1));
+        if first % SEGMENT == SEGMENT - 1 {
+            self.retire();
+        }
         Some(word)
     }
 
@@ -130,45 +151,85 @@ impl<H: 'static, T: ?Sized + Face> Queue<H, T> {
         if words >= self.len() {
             return None;
         }
-        // SAFETY: nobody changes the places while the reference is there (Q1).
-        let places = unsafe { &*self.places.get() };
-        let place = self.first.get().wrapping_add(words) & (places.len() - 1);
-        places[place].as_ref()?.as_number()
-    }
-
-    /// Gives back half of the memory, if it has room for more than `kept` words and the queue is empty.
-    pub fn trim(&self, kept: usize) {
-        let capacity = self.capacity();
-        if self.is_empty() && capacity > kept.max(1) {
-            self.move_to(capacity / 2);
+        let number = self.first.get() % SEGMENT + words;
+        // SAFETY: there is a word with this number, so there is a first segment (Q3).
+        let mut segment = unsafe { &*self.head.get() };
+        for _ in 0..number / SEGMENT {
+            // SAFETY: there are segments up to that of the number (Q3).
+            segment = unsafe { &*segment.next.get() };
         }
+        let place = segment.places[number % SEGMENT].as_ptr();
+        // SAFETY: nobody writes to it while the reference is there (Q1).
+        let place = unsafe { &*place };
+        // SAFETY: it is the place of a number that is in the queue (Q3).
+        let word = unsafe { place.assume_init_ref() };
+        word.as_number()
     }
 
+    /// Adds a segment for what is pushed next, unless there is one.
     #[cold]
     #[inline(never)]
     fn grow(&self) {
-        self.move_to(2 * self.capacity().max(8));
+        let mut segment = self.spare.replace(ptr::null_mut());
+        if segment.is_null() {
+            segment = Box::into_raw(Box::new(Segment {
+                places: [const { Cell::new(MaybeUninit::uninit()) }; SEGMENT],
+                next: Cell::new(ptr::null_mut()),
+            }));
+        }
+        let room = self.room.get();
+        if self.end.get() != room {
+            // An allocator has pushed meanwhile.
+            return self.keep(segment);
+        }
+        if self.first.get() == room {
+            self.head.set(segment);
+        } else {
+            // SAFETY: there is a last segment (Q3).
+            unsafe { &*self.tail.get() }.next.set(segment);
+        }
+        self.tail.set(segment);
+        self.room.set(room.wrapping_add(SEGMENT));
     }
 
-    /// Moves into a ring of so many places, a power of two; what stands in the queue keeps its numbers.
-    fn move_to(&self, capacity: usize) {
-        let mut ring = Vec::with_capacity(capacity);
-        ring.resize_with(capacity, || None);
-        if self.len() > capacity {
-            // An allocator has pushed meanwhile.
-            return;
+    /// Takes the first segment out of the list; its last word was taken out.
+    #[cold]
+    #[inline(never)]
+    fn retire(&self) {
+        let segment = self.head.get();
+        // SAFETY: it is the first of the list (Q3).
+        let next = unsafe { &*segment }.next.replace(ptr::null_mut());
+        self.head.set(next);
+        self.keep(segment);
+    }
+
+    /// Keeps a segment that is in no list for later, or gives it back.
+    fn keep(&self, segment: *mut Segment<H, T>) {
+        if self.spare.get().is_null() {
+            self.spare.set(segment);
+        } else {
+            free(segment);
         }
-        // SAFETY: it is the only reference, and nothing else runs while it is there (Q1).
-        let places = unsafe { &mut *self.places.get() };
-        let mask = places.len() - 1;
-        for behind in 0..self.len() {
-            let number = self.first.get().wrapping_add(behind);
-            let word = places[number & mask].take();
-            // What was there is empty and need not be dropped.
-            mem::forget(mem::replace(&mut ring[number & (capacity - 1)], word));
+    }
+}
+
+/// Gives back a segment without words, or does nothing if it is null.
+fn free<H: 'static, T: ?Sized + Face>(segment: *mut Segment<H, T>) {
+    if !segment.is_null() {
+        // SAFETY: it came from a box, and is in no other hands (Q4).
+        drop(unsafe { Box::from_raw(segment) });
+    }
+}
+
+impl<H: 'static, T: ?Sized + Face> Drop for Queue<H, T> {
+    fn drop(&mut self) {
+        while let Some(word) = self.pop() {
+            drop(word);
         }
-        let emptied = mem::replace(places, ring);
-        drop(emptied);
+        if self.first != self.room {
+            free(self.head.get());
+        }
+        free(self.spare.get());
     }
 }
 
@@ -202,52 +263,56 @@ mod tests {
     }
 
     #[test]
-    fn the_ring_keeps_its_order_while_it_turns_and_grows() {
+    fn words_keep_their_order_over_many_segments() {
         let queue = Words::new();
         let (mut pushed, mut popped) = (0, 0);
-        for round in 0..40 {
-            for _ in 0..round {
+        for round in 0..5 * SEGMENT {
+            for _ in 0..3 {
                 push(&queue, pushed);
                 pushed += 1;
             }
-            for behind in 0..queue.len() + 2 {
+            for behind in [0, 1, 16, SEGMENT, 3 * SEGMENT] {
                 let number = popped + behind as u64;
                 let there = (number < pushed).then_some(number);
                 assert_eq!(queue.number_behind(behind), there);
             }
-            for _ in 0..round / 2 {
-                assert_eq!(pop_before(&queue, queue.end()), Some(popped));
-                popped += 1;
+            for _ in 0..round % 6 {
+                let next = (popped < pushed).then_some(popped);
+                assert_eq!(pop_before(&queue, queue.end()), next);
+                popped += u64::from(next.is_some());
             }
             assert_eq!(queue.len() as u64, pushed - popped);
         }
     }
 
-    #[test]
-    fn an_empty_ring_is_trimmed_by_halves_and_a_used_one_is_not() {
-        let queue = Words::new();
-        (0..100).for_each(|number| push(&queue, number));
-        queue.trim(16);
-        assert_eq!(queue.capacity(), 128);
-        while queue.pop().is_some() {}
-        for expected in [64, 32, 16, 16] {
-            queue.trim(16);
-            assert_eq!(queue.capacity(), expected);
-        }
-        (0..10).for_each(|_| queue.trim(0));
-        assert_eq!(queue.capacity(), 1, "a ring has a place");
-        (0..100).for_each(|number| push(&queue, number));
-        let again = std::iter::from_fn(|| pop_before(&queue, queue.end()));
-        assert!(again.eq(0..100));
+    fn segments(queue: &Words) -> usize {
+        queue.room.get().div_ceil(SEGMENT) - queue.first.get() / SEGMENT
     }
 
     #[test]
-    fn numbers_last_while_the_ring_grows_and_wrap_around() {
-        let queue = Words::numbered_from(usize::MAX - 20);
+    fn segments_are_taken_when_they_are_needed_and_given_back_when_they_are_empty() {
+        let queue = Words::new();
+        assert_eq!(segments(&queue), 0);
+        for round in 0..3 {
+            (0..4 * SEGMENT as u64).for_each(|number| push(&queue, number));
+            assert_eq!(segments(&queue), 4);
+            while queue.pop().is_some() {}
+            assert_eq!(segments(&queue), 0, "round {round}");
+            assert!(!queue.spare.get().is_null(), "one is kept");
+        }
+        push(&queue, 1);
+        assert_eq!(segments(&queue), 1);
+        assert!(queue.spare.get().is_null(), "it is used again");
+    }
+
+    #[test]
+    fn numbers_last_over_segments_and_wrap_around() {
+        let queue = Words::numbered_from(0_usize.wrapping_sub(SEGMENT));
+        let many = 3 * SEGMENT as u64;
         let mut popped = 0;
-        for pushed in 1..=40 {
+        for pushed in 1..=many + 10 {
             push(&queue, pushed);
-            if pushed == 30 {
+            if pushed == many {
                 let end = queue.end();
                 // The last one is pushed by what runs, as it were, and is not before the end.
                 push(&queue, 0);
@@ -255,7 +320,7 @@ mod tests {
                     popped += 1;
                     assert_eq!(next, popped);
                 }
-                assert_eq!((popped, queue.len()), (30, 1));
+                assert_eq!((popped, queue.len()), (many, 1));
                 assert_eq!(pop_before(&queue, queue.end()), Some(0));
                 assert!(queue.pop_before(end).is_none(), "it has been passed");
             }

@@ -1,4 +1,4 @@
-//! What a body is seen as by those who do not know its type, and what can be done with it quickly.
+//! What a body is seen as by those who do not know its type, what can be done with it quickly, and a body that is none.
 
 /// What bodies are seen as: implemented for the trait object `dyn Trait`.
 ///
@@ -22,4 +22,30 @@ pub trait View<B>: Face {
 
     /// Does with the body what is done with it most often.
     fn call(body: &B, argument: Self::Argument<'_>) -> Self::Outcome;
+}
+
+/// No body: all that is there is the head.
+///
+/// # Examples
+/// ```
+/// use rondel_shared::{NoBody, Shared};
+///
+/// let text: Shared<String, NoBody> = Shared::new("kept once".to_owned(), NoBody);
+/// assert_eq!(text.clone().head(), "kept once");
+/// ```
+#[derive(Debug)]
+pub struct NoBody;
+
+impl Face for NoBody {
+    type Part = ();
+    type Argument<'a> = ();
+    type Outcome = ();
+}
+
+impl View<Self> for NoBody {
+    fn view(body: &Self) -> &Self {
+        body
+    }
+
+    fn call(_: &Self, (): ()) {}
 }

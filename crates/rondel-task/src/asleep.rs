@@ -24,9 +24,10 @@ use rondel_sched::{Alarm, Token};
 
 use crate::awaited::{Awaited, Waiting};
 use crate::awaiter::cancelled_error_of_current_task;
+use crate::cold::WaiterPlace;
 use crate::core::Core;
 use crate::exception::{Exception, Result};
-use crate::task_state::{TaskState, WaiterPlace};
+use crate::task_state::TaskState;
 use crate::waker;
 
 /// The leaf, registered.

@@ -27,13 +27,14 @@ use rondel_sched::Token;
 use crate::awaited::{Awaited, Waiting};
 use crate::callback::{Callback, ForeignWaker};
 use crate::cell::AnyFuture;
+use crate::cold::WaiterPlace;
 use crate::core::Core;
 use crate::exception::{Exception, Result};
 use crate::future::Future;
 use crate::opaque;
 use crate::running;
 use crate::task::Task;
-use crate::task_state::{TaskState, WaiterPlace};
+use crate::task_state::TaskState;
 use crate::waker;
 
 /// A leaf without the type of its value; four words, as every coroutine that waits has one in it.
@@ -154,7 +155,7 @@ impl Leaf {
             None => None,
         };
         let state = task.as_ref().and_then(|task| task.task_state());
-        let token = state.map(|state| state.token);
+        let token = state.map(|state| state.token());
         if let Registered::Waker(waker) = &self.registered
             && waker.task().map(|(token, _)| token) == token
         {
@@ -170,7 +171,7 @@ impl Leaf {
         // It is called at once if cloning the waker has completed the future.
         let _ = self.future.add_callback(Callback::done(waker.clone()));
         let wait = |state: &TaskState| state.add_waiter(Waiting::Future(&self.future), self.at);
-        waker.set_task(state.map(|state| (state.token, wait(state))));
+        waker.set_task(state.map(|state| (state.token(), wait(state))));
         self.registered = Registered::Waker(waker);
     }
 

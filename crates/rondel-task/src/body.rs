@@ -202,10 +202,11 @@ mod tests {
 
     #[test]
     #[cfg(target_pointer_width = "64")]
-    fn a_task_is_fifteen_words_with_a_coroutine_of_one() {
+    fn a_task_is_thirteen_words_with_a_coroutine_of_one() {
         let counts_and_functions = 16;
-        assert_eq!((size_of::<Head>(), size_of::<TaskState>()), (24, 64));
+        assert_eq!((size_of::<Head>(), size_of::<TaskState>()), (24, 48));
         assert_eq!(size_of::<TaskBody<(), usize>>(), 16);
-        assert_eq!(counts_and_functions + 24 + 64 + 16, 15 * 8);
+        assert_eq!(size_of::<TaskBody<(), u8>>(), 2);
+        assert_eq!(counts_and_functions + 24 + 48 + 16, 13 * 8);
     }
 }

@@ -22,12 +22,12 @@ use std::task::Waker;
 use rondel_context::Context;
 use rondel_reactor::{ExceptionContext, PanicError};
 use rondel_sched::{ClosedError, Runnable, Token};
-use rondel_shared::{Face, Opened, Shared, View, Word};
+use rondel_shared::{NoBody, Opened, Shared, Word};
 
 use crate::cell::AnyFuture;
+use crate::cold::WaiterPlace;
 use crate::future::Future;
 use crate::repr::{FromFn, function_name};
-use crate::task_state::WaiterPlace;
 
 /// One callback in a future's list: the token of a task that waits and is to be stepped, or anything else behind a pointer.
 ///
@@ -39,23 +39,6 @@ pub(crate) struct Callback(Word<Rc<dyn DoneCallback>, NoBody>);
 enum Kind {
     Step(Token),
     Done(Rc<dyn DoneCallback>),
-}
-
-/// The pointer to a callback lies in a head, and there is nothing behind it.
-struct NoBody;
-
-impl Face for NoBody {
-    type Part = ();
-    type Argument<'a> = ();
-    type Outcome = ();
-}
-
-impl View<NoBody> for NoBody {
-    fn view(body: &NoBody) -> &NoBody {
-        body
-    }
-
-    fn call(_: &NoBody, (): ()) {}
 }
 
 /// Something that hears of a future's end.

@@ -22,6 +22,7 @@ use rondel_sched::Alarm;
 use crate::awaited::Awaited;
 use crate::body::Kind;
 use crate::cell::AnyFuture;
+use crate::flags::Flag;
 use crate::task_state::TaskState;
 
 /// What a task waits for: mostly one future, or a time.
@@ -108,7 +109,8 @@ pub(crate) fn cancel_from(future: &AnyFuture, shields: u32, message: Option<Arc<
 fn visit(future: &AnyFuture, visiting: bool) {
     match future.kind() {
         Kind::Plain => {}
-        Kind::Task(state) => state.visiting.set(visiting),
+        Kind::Task(state) if visiting => state.flags.set(Flag::Visiting),
+        Kind::Task(state) => state.flags.clear(Flag::Visiting),
         Kind::Gather(state) => state.visiting.set(visiting),
     }
 }
@@ -121,7 +123,7 @@ fn ask(future: &AnyFuture, message: &Option<Arc<str>>, shields: u32) -> Asked {
             if future.done() {
                 return Asked::Answer(false);
             }
-            if state.visiting.get() {
+            if state.flags.has(Flag::Visiting) {
                 return Asked::Ring;
             }
             if state.with_shields(|behind| behind.hold_back(shields, message)) {
@@ -188,6 +190,6 @@ fn settle(frame: Frame, message: &Option<Arc<str>>) -> bool {
 
 /// The next leaf that is polled in a step to come returns the error.
 pub(crate) fn throw_at_next_step(state: &TaskState, message: &Option<Arc<str>>) {
-    state.must_cancel.set(true);
+    state.flags.set(Flag::MustCancel);
     state.set_cancel_message(message.clone());
 }

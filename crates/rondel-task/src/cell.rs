@@ -234,12 +234,6 @@ impl AnyFuture {
         WeakFuture(self.0.downgrade())
     }
 
-    /// Has it fetched from memory.
-    #[inline]
-    pub(crate) fn prefetch(&self) {
-        self.0.prefetch();
-    }
-
     #[inline]
     pub(crate) fn ptr_eq(&self, other: &Self) -> bool {
         self.0.ptr_eq(&other.0)
@@ -279,6 +273,13 @@ impl AnyFuture {
     #[inline]
     pub(crate) fn task_state(&self) -> Option<&TaskState> {
         self.0.part()
+    }
+
+    /// True for the task with this very state.
+    #[inline]
+    pub(crate) fn has_state(&self, state: &TaskState) -> bool {
+        self.task_state()
+            .is_some_and(|own| std::ptr::eq(own, state))
     }
 
     /// Polls a task's coroutine, see [`Body::poll`].

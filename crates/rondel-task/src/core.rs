@@ -21,14 +21,16 @@ use rondel_sched::{Ahead, ClosedError, Scheduler, Token};
 use crate::awaited::Waiting;
 use crate::body;
 use crate::cell::AnyFuture;
+use crate::cold::WaiterPlace;
 use crate::completer::Exported;
 use crate::exception::Result;
+use crate::flags::Flag;
 use crate::inspect::{Inspection, awaits_text};
 use crate::running;
-use crate::slab::{Slab, Turn};
+use crate::slab::{Slab, is_sent};
 use crate::step::{drop_coroutine, step};
 use crate::task_options::{Factory, Start, TaskOptions};
-use crate::task_state::{Phase, TaskState, WaiterPlace};
+use crate::task_state::TaskState;
 use crate::threads::DefaultExecutor;
 use crate::waker;
 
@@ -197,7 +199,7 @@ impl Core {
     /// Takes a new task into its slot and schedules its first step, or does as the options say.
     #[inline(never)]
     fn enroll(&self, token: Token, task: &AnyFuture, options: Option<Box<TaskOptions>>) {
-        self.slab.borrow_mut().fill(token, task.clone());
+        self.slab.borrow_mut().fill(token, task);
         let number = || task.task_state().map(TaskState::number);
         let created_at = || {
             let state = task.task_state();
@@ -226,7 +228,7 @@ impl Core {
                 let is_kept = self.look_at_task(creator, TaskState::keep_context);
                 self.wake_now(token);
                 if is_kept == Some(true) {
-                    drop(self.look_at_task(creator, |state| state.context.take()));
+                    drop(self.look_at_task(creator, |state| state.take_context()));
                 }
             }
             Start::Eager | Start::Soon => self.scheduler().wake(token),
@@ -245,7 +247,11 @@ impl Core {
     /// Puts the task's token into the ready queue, unless it stands there already.
     #[inline]
     pub(crate) fn schedule(&self, token: Token) {
-        let newly = self.slab.borrow_mut().schedule(token);
+        let newly = self
+            .slab
+            .borrow()
+            .state(token)
+            .is_some_and(TaskState::schedule);
         if newly {
             self.scheduler().wake(token);
         }
@@ -253,8 +259,8 @@ impl Core {
 
     /// As `schedule`, for a task that will look after itself if it is running.
     pub(crate) fn schedule_unless_running(&self, state: &TaskState) {
-        if state.phase.get() != Phase::Running {
-            self.schedule(state.token);
+        if !state.flags.has(Flag::Running) {
+            self.schedule(state.token());
         }
     }
 
@@ -268,7 +274,7 @@ impl Core {
     pub(crate) fn tasks(&self) -> Vec<AnyFuture> {
         let slab = self.slab.borrow();
         let mut tasks = Vec::with_capacity(slab.len());
-        tasks.extend(slab.tasks().cloned());
+        tasks.extend(slab.tasks());
         drop(slab);
         tasks.sort_by_key(|task| task.task_state().map(TaskState::number));
         tasks
@@ -315,7 +321,7 @@ impl Core {
     /// True for the task that is being stepped.
     pub(crate) fn is_running(&self, future: &AnyFuture) -> bool {
         let state = future.task_state();
-        state.is_some_and(|state| self.is_current(state.token))
+        state.is_some_and(|state| self.is_current(state.token()))
     }
 
     /// The task that is being stepped.
@@ -331,7 +337,7 @@ impl Core {
         f: impl FnOnce(&TaskState) -> R,
     ) -> Option<R> {
         let slab = self.slab.borrow();
-        Some(f(slab.get(token)?.task_state()?))
+        Some(f(slab.state(token)?))
     }
 
     /// Notes that the task of a token waits for a future in the line `at`, and where that stands among what it waits for.
@@ -345,18 +351,17 @@ impl Core {
         at: &'static Location<'static>,
     ) -> Option<Option<WaiterPlace>> {
         let slab = self.slab.borrow();
-        let task = slab.get(token)?;
-        if task.ptr_eq(future) {
+        let state = slab.state(token)?;
+        if future.has_state(state) {
             return Some(None);
         }
-        let state = task.task_state()?;
         Some(Some(state.add_waiter(Waiting::Future(future), at)))
     }
 
     /// The task of a token that is not stale.
     #[inline]
     pub(crate) fn task(&self, token: Token) -> Option<AnyFuture> {
-        self.slab.borrow().get(token).cloned()
+        self.slab.borrow().get(token)
     }
 
     // --- the end -----------------------------------------------------------------------------
@@ -377,8 +382,8 @@ impl Core {
             let Some(state) = task.task_state() else {
                 continue;
             };
-            let owned = self.forget_task(state.token);
-            if state.log_destroy_pending.get() {
+            let owned = self.forget_task(state.token());
+            if state.flags.has(Flag::LogDestroyPending) {
                 let text = format!("{task:?}{}", awaits_text(&task));
                 let context = ExceptionContext::new("Task was destroyed but it is pending!")
                     .with_subject("task", text);
@@ -404,12 +409,15 @@ impl Core {
 impl Extension for Core {
     #[inline]
     fn wake(&self, token: Token) {
-        let turn = self.slab.borrow_mut().begin_step(token);
-        if let Some(Turn { task, rung }) = turn {
-            step(self, &task, rung);
-            if task.is_last_handle() {
-                self.let_go(task);
-            }
+        let candidate = self.slab.borrow().candidate_task(token);
+        let Some(task) = candidate else {
+            return;
+        };
+        if let Some((state, rung)) = begin_turn(&task, token) {
+            step(self, &task, state, rung);
+        }
+        if task.is_last_handle() {
+            self.let_go(task);
         }
     }
 
@@ -418,27 +426,24 @@ impl Extension for Core {
         let slab = self.slab.borrow();
         match ahead {
             Ahead::Far => slab.prefetch(token),
-            Ahead::Near => {
-                if let Some(task) = slab.get(token) {
-                    task.prefetch();
-                }
-            }
+            Ahead::Near => slab.prefetch_task(token),
         }
     }
 
     /// The token is that of a task that sleeps: its time has come.
     #[inline]
     fn ring(&self, token: Token) {
-        let newly = self.slab.borrow_mut().ring(token);
+        let newly = self.slab.borrow().state(token).is_some_and(TaskState::ring);
         if newly {
             self.scheduler().wake(token);
         }
     }
 
     fn wake_watched(&self, token: Token) -> Option<Box<dyn fmt::Debug>> {
-        let turn = self.slab.borrow_mut().begin_step(token)?;
-        self.step_watched(&turn);
-        Some(Box::new(turn.task))
+        let task = self.slab.borrow().candidate_task(token)?;
+        let (state, rung) = begin_turn(&task, token)?;
+        self.step_watched(&task, state, rung);
+        Some(Box::new(task))
     }
 
     fn started(&self) {
@@ -469,6 +474,14 @@ impl Extension for Core {
         let texts: Vec<String> = tasks.iter().map(text).collect();
         (!texts.is_empty()).then(|| texts.join(", "))
     }
+}
+
+/// A token's turn has come, and `task` is in its slot: gives its state and whether an alarm of it has rung, if it is to be stepped.
+#[inline(always)]
+fn begin_turn(task: &AnyFuture, token: Token) -> Option<(&TaskState, bool)> {
+    let state = task.task_state()?;
+    let is_meant = state.is_named_by(token) && !(is_sent(token) && state.is_scheduled());
+    is_meant.then(|| (state, state.begin_turn()))
 }
 
 impl Drop for Core {

@@ -49,13 +49,22 @@ union Place<C, T> {
     value: ManuallyDrop<T>,
 }
 
-#[derive(Clone, Copy)]
-enum Status {
-    Coroutine,
-    /// With so many readers.
-    Value(u32),
-    Busy,
-    Empty,
+/// A byte, which is written and read as a whole: an enum with a number in it would be written in parts.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
+struct Status(u8);
+
+impl Status {
+    const COROUTINE: Self = Self(0);
+    const BUSY: Self = Self(1);
+    const EMPTY: Self = Self(2);
+    /// Without readers; what is above it is a value with some.
+    const VALUE: Self = Self(3);
+
+    /// That of a value with one more reader; none if there is no value, or it has 252 readers.
+    fn one_more(self) -> Option<Self> {
+        let is_value = self >= Self::VALUE;
+        self.0.checked_add(1).filter(|_| is_value).map(Self)
+    }
 }
 
 impl<C, T> CoroutineCell<C, T>
@@ -65,7 +74,7 @@ where
     #[inline]
     pub(crate) const fn new(coroutine: C) -> Self {
         Self {
-            status: Cell::new(Status::Coroutine),
+            status: Cell::new(Status::COROUTINE),
             place: UnsafeCell::new(Place {
                 coroutine: ManuallyDrop::new(coroutine),
             }),
@@ -85,11 +94,11 @@ where
         error: &mut Option<Exception>,
     ) -> Poll<()> {
         let cell = self.get_ref();
-        let Status::Coroutine = cell.status.get() else {
+        if cell.status.get() != Status::COROUTINE {
             return Poll::Pending;
-        };
+        }
         // A panic leaves the coroutine where it is, to be dropped.
-        let mut busy = Busy::new(cell, Status::Coroutine);
+        let mut busy = Busy::new(cell, Status::COROUTINE);
         // SAFETY: there is a coroutine, and it is ours (I1).
         let coroutine = unsafe { &mut *cell.coroutine() };
         // SAFETY: the cell is pinned, and nothing moves the coroutine out of it until it is dropped in place (I2).
@@ -97,14 +106,14 @@ where
         let Poll::Ready(outcome) = coroutine.poll(cx) else {
             return Poll::Pending;
         };
-        busy.after = Status::Empty;
+        busy.after = Status::EMPTY;
         // SAFETY: the coroutine is still in the place and ours, and is not used again (I3).
         unsafe { ptr::drop_in_place(cell.coroutine()) };
         match outcome {
             Ok(value) => {
                 // SAFETY: the place is ours, and what was in it is dropped.
                 unsafe { cell.finished().write(value) };
-                busy.after = Status::Value(0);
+                busy.after = Status::VALUE;
             }
             Err(exception) => *error = Some(exception),
         }
@@ -129,13 +138,13 @@ impl<C, T> CoroutineCell<C, T> {
     pub(crate) fn clear(&self) -> bool {
         let before = self.status.get();
         let _busy = match before {
-            Status::Empty => return true,
-            Status::Busy | Status::Value(1..) => return false,
-            Status::Coroutine | Status::Value(0) => Busy::new(self, Status::Empty),
+            Status::EMPTY => return true,
+            Status::COROUTINE | Status::VALUE => Busy::new(self, Status::EMPTY),
+            _ => return false,
         };
         match before {
             // SAFETY: that is what is in the place, it is ours, and is not used again (I1, I3).
-            Status::Coroutine => unsafe { ptr::drop_in_place(self.coroutine()) },
+            Status::COROUTINE => unsafe { ptr::drop_in_place(self.coroutine()) },
             // SAFETY: as above, and nobody reads it (I4).
             _ => unsafe { ptr::drop_in_place(self.finished()) },
         }
@@ -144,20 +153,17 @@ impl<C, T> CoroutineCell<C, T> {
 
     /// Moves the value out, if there is one and nobody is reading it right now.
     pub(crate) fn take(&self) -> Option<T> {
-        let Status::Value(0) = self.status.get() else {
+        if self.status.get() != Status::VALUE {
             return None;
-        };
-        self.status.set(Status::Empty);
+        }
+        self.status.set(Status::EMPTY);
         // SAFETY: there was a value, nobody reads it, and from now on nobody finds it there (I1, I3, I4).
         Some(unsafe { self.finished().read() })
     }
 
     /// Borrows the value, if there is one.
     pub(crate) fn value(&self) -> Option<Reading<'_, T>> {
-        let Status::Value(readers) = self.status.get() else {
-            return None;
-        };
-        self.status.set(Status::Value(readers.checked_add(1)?));
+        self.status.set(self.status.get().one_more()?);
         // SAFETY: there is a value, and it stays where it is as long as there is a reader (I4).
         let value = unsafe { &*self.finished() };
         Some(Reading {
@@ -183,7 +189,7 @@ struct Busy<'a> {
 impl<'a> Busy<'a> {
     #[inline]
     fn new<C, T>(cell: &'a CoroutineCell<C, T>, after: Status) -> Self {
-        cell.status.set(Status::Busy);
+        cell.status.set(Status::BUSY);
         Self {
             status: &cell.status,
             after,
@@ -214,9 +220,7 @@ impl<T> Deref for Reading<'_, T> {
 
 impl<T> Drop for Reading<'_, T> {
     fn drop(&mut self) {
-        if let Status::Value(readers) = self.status.get() {
-            self.status.set(Status::Value(readers - 1));
-        }
+        self.status.set(Status(self.status.get().0 - 1));
     }
 }
 

@@ -21,6 +21,7 @@ use crate::body;
 use crate::core::Core;
 use crate::ensure_future::EnsureFuture;
 use crate::exception::{Exception, Result};
+use crate::flags::Flag;
 use crate::future::Future;
 use crate::task::Task;
 use crate::task_options::TaskOptions;
@@ -189,7 +190,7 @@ impl EventLoop {
         let future = future.ensure_future_on(self)?;
         if is_new_task && let Some(state) = future.any().task_state() {
             // What it comes to is returned, also where it did not complete.
-            state.log_destroy_pending.set(false);
+            state.flags.clear(Flag::LogDestroyPending);
         }
         let ran = self.run_until_done(&future);
         if ran.is_err() && is_new_task {

@@ -27,6 +27,7 @@ use crate::cell::{AnyFuture, WeakFuture};
 use crate::ensure_future::EnsureFuture;
 use crate::event_loop::EventLoop;
 use crate::exception::{Exception, Result};
+use crate::flags::Flag;
 use crate::future::Future;
 use crate::opaque;
 use crate::outer::Outer;
@@ -218,7 +219,7 @@ impl<O: 'static> Gatherer<O> {
             && let Some(state) = child.task_state()
         {
             // Only the outer future knows this task: that it is pending at the end is not its caller's mistake.
-            state.log_destroy_pending.set(false);
+            state.flags.clear(Flag::LogDestroyPending);
         }
         let Some(state) = watcher.outer.body().gather() else {
             return Ok(());

@@ -6,15 +6,18 @@
 //! - I1: A slot holds a task from its creation until it is done or its loop is closed: the loop owns its tasks.
 //! - I2: A token names its slot and the slot's generation, so that a token kept after its task has gone finds nothing; only
 //!   when 65,536 more tasks have gone through the slot does it find another task, to which it is a spurious wake-up.
-//! - I3: `scheduled` is true exactly while the task's token stands in the ready queue, which it does at most once. Other threads
-//!   cannot know; what they send is marked as sent, and steps the task only if its token does not stand there.
+//! - I3: A slot is a word: a task, which knows its token; or what is to come, the generation of its next task and the free slot behind
+//!   it.
 //!
 //! # asyncio
 //! `_scheduled_tasks`, which is a weak set there: a task that nobody holds may vanish (cpython#91887). Here it cannot.
 
 use rondel_sched::Token;
+use rondel_shared::{Opened, Shared};
 
-use crate::cell::AnyFuture;
+use crate::body::Body;
+use crate::cell::{AnyFuture, AnyWord, Head};
+use crate::task_state::TaskState;
 
 /// A token has 62 bits, of which 14 are left for the number of the loop.
 pub(crate) const MAX_LOOPS: usize = 1 << 14;
@@ -22,8 +25,8 @@ pub(crate) const MAX_LOOPS: usize = 1 << 14;
 const LOOP_SHIFT: u32 = 48;
 const GENERATION_SHIFT: u32 = 32;
 /// Marks a token that came from another thread.
-const SENT: u32 = 1 << 31;
-const NO_SLOT: u32 = SENT - 1;
+pub(crate) const SENT: u64 = 1 << 31;
+const NO_SLOT: u32 = SENT as u32 - 1;
 
 /// The number of the loop that a token belongs to.
 #[inline]
@@ -33,17 +36,17 @@ pub(crate) fn loop_of(token: Token) -> u16 {
 
 #[inline]
 fn slot_of(token: Token) -> usize {
-    (token.to_bits() as u32 & !SENT) as usize
+    (token.to_bits() as u32 & NO_SLOT) as usize
 }
 
 /// The token as another thread sends it (I3).
 pub(crate) fn sent(token: Token) -> Token {
-    Token::from_bits(token.to_bits() | u64::from(SENT))
+    Token::from_bits(token.to_bits() | SENT)
 }
 
 #[inline]
-fn is_sent(token: Token) -> bool {
-    token.to_bits() as u32 & SENT != 0
+pub(crate) fn is_sent(token: Token) -> bool {
+    token.to_bits() & SENT != 0
 }
 
 #[inline]
@@ -51,28 +54,18 @@ fn generation_of(token: Token) -> u16 {
     (token.to_bits() >> GENERATION_SHIFT) as u16
 }
 
-struct Slot {
-    task: Option<AnyFuture>,
-    generation: u16,
-    scheduled: bool,
-    /// An alarm of the task has rung since its last step.
-    rung: bool,
-    next_free: u32,
-}
-
-/// A task that is to be stepped.
-pub(crate) struct Turn {
-    pub(crate) task: AnyFuture,
-    /// An alarm of the task has rung since its last step.
-    pub(crate) rung: bool,
-}
-
 /// The tasks of one loop.
 pub(crate) struct Slab {
     loop_id: u16,
-    slots: Vec<Slot>,
+    slots: Vec<AnyWord>,
     first_free: u32,
     len: usize,
+}
+
+/// An empty slot, as a number.
+#[inline]
+fn empty(generation: u16, next_free: u32) -> AnyWord {
+    AnyWord::number(u64::from(generation) << GENERATION_SHIFT | u64::from(next_free))
 }
 
 impl Slab {
@@ -92,71 +85,41 @@ impl Slab {
             self.grow();
         }
         let index = self.first_free;
-        let slot = &mut self.slots[index as usize];
-        self.first_free = slot.next_free;
+        let next = self.slots[index as usize].as_number();
+        let next = next.unwrap_or(u64::from(NO_SLOT));
+        self.first_free = next as u32;
         Token::from_bits(
             u64::from(self.loop_id) << LOOP_SHIFT
-                | u64::from(slot.generation) << GENERATION_SHIFT
+                | next >> GENERATION_SHIFT << GENERATION_SHIFT
                 | u64::from(index),
         )
     }
 
+    /// By an eighth, as the slots are most of what the loop knows of a task that waits, and a large vector mostly grows where it is.
     #[cold]
     fn grow(&mut self) {
         let slot = u32::try_from(self.slots.len()).unwrap_or(NO_SLOT);
         assert!(slot < NO_SLOT, "a loop holds at most 2^31 - 1 tasks");
-        self.slots.push(Slot {
-            task: None,
-            generation: 0,
-            scheduled: false,
-            rung: false,
-            next_free: NO_SLOT,
-        });
+        if self.slots.len() == self.slots.capacity() {
+            self.slots.reserve_exact(64 + self.slots.len() / 8);
+        }
+        self.slots.push(empty(0, NO_SLOT));
         self.first_free = slot;
     }
 
     /// Puts the task of a reserved slot in, as scheduled.
     #[inline]
-    pub(crate) fn fill(&mut self, token: Token, task: AnyFuture) {
+    pub(crate) fn fill(&mut self, token: Token, task: &AnyFuture) {
         if let Some(slot) = self.slots.get_mut(slot_of(token)) {
-            slot.task = Some(task);
-            slot.scheduled = true;
+            *slot = task.to_word();
             self.len += 1;
         }
     }
 
+    /// What is in the slot of a token, which may be another task than that of the token.
     #[inline]
-    fn slot(&mut self, token: Token) -> Option<&mut Slot> {
-        let slot = self.slots.get_mut(slot_of(token))?;
-        (slot.generation == generation_of(token) && slot.task.is_some()).then_some(slot)
-    }
-
-    /// Marks the task as scheduled; true if it was not, and its token is now to be put into the ready queue.
-    #[inline]
-    pub(crate) fn schedule(&mut self, token: Token) -> bool {
-        self.slot(token)
-            .is_some_and(|slot| !std::mem::replace(&mut slot.scheduled, true))
-    }
-
-    /// As `schedule`, for a task of which an alarm has rung.
-    #[inline]
-    pub(crate) fn ring(&mut self, token: Token) -> bool {
-        self.slot(token).is_some_and(|slot| {
-            slot.rung = true;
-            !std::mem::replace(&mut slot.scheduled, true)
-        })
-    }
-
-    /// The token's turn has come: gives the task that is to be stepped.
-    #[inline]
-    pub(crate) fn begin_step(&mut self, token: Token) -> Option<Turn> {
-        let slot = self.slot(token)?;
-        if is_sent(token) && slot.scheduled {
-            return None;
-        }
-        slot.scheduled = false;
-        let rung = std::mem::replace(&mut slot.rung, false);
-        slot.task.clone().map(|task| Turn { task, rung })
+    fn candidate(&self, token: Token) -> Option<&Shared<Head, dyn Body>> {
+        self.slots.get(slot_of(token))?.as_pointer()
     }
 
     /// Has the slot of a token fetched.
@@ -167,29 +130,46 @@ impl Slab {
         }
     }
 
+    /// Has the task fetched that is in the slot of a token.
     #[inline]
-    pub(crate) fn get(&self, token: Token) -> Option<&AnyFuture> {
-        let slot = self.slots.get(slot_of(token))?;
-        if slot.generation == generation_of(token) {
-            slot.task.as_ref()
-        } else {
-            None
+    pub(crate) fn prefetch_task(&self, token: Token) {
+        if let Some(shared) = self.candidate(token) {
+            shared.prefetch();
         }
+    }
+
+    /// The task in the slot of a token, which may be another one than that of the token.
+    #[inline]
+    pub(crate) fn candidate_task(&self, token: Token) -> Option<AnyFuture> {
+        self.candidate(token).cloned().map(AnyFuture::from_shared)
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, token: Token) -> Option<AnyFuture> {
+        self.state(token)?;
+        self.candidate_task(token)
+    }
+
+    /// The state of a token's task.
+    #[inline]
+    pub(crate) fn state(&self, token: Token) -> Option<&TaskState> {
+        let state = self.candidate(token)?.part()?;
+        state.is_named_by(token).then_some(state)
     }
 
     /// Takes a task out; its token and every copy of it are stale from now on.
     #[inline]
     pub(crate) fn remove(&mut self, token: Token) -> Option<AnyFuture> {
-        let first_free = self.first_free;
-        let slot = self.slot(token)?;
-        let task = slot.task.take();
-        slot.generation = slot.generation.wrapping_add(1);
-        slot.scheduled = false;
-        slot.rung = false;
-        slot.next_free = first_free;
+        self.state(token)?;
+        let next = empty(generation_of(token).wrapping_add(1), self.first_free);
+        let slot = self.slots.get_mut(slot_of(token))?;
+        let word = std::mem::replace(slot, next);
         self.first_free = slot_of(token) as u32;
         self.len -= 1;
-        task
+        match word.open() {
+            Opened::Pointer(shared) => Some(AnyFuture::from_shared(shared)),
+            Opened::Number(_) => None,
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -197,7 +177,32 @@ impl Slab {
     }
 
     /// The tasks, in the order of their slots.
-    pub(crate) fn tasks(&self) -> impl Iterator<Item = &AnyFuture> {
-        self.slots.iter().filter_map(|slot| slot.task.as_ref())
+    pub(crate) fn tasks(&self) -> impl Iterator<Item = AnyFuture> {
+        let tasks = self.slots.iter().filter_map(AnyWord::as_pointer);
+        tasks.cloned().map(AnyFuture::from_shared)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slot(token: Token) -> (usize, u16) {
+        (slot_of(token), generation_of(token))
+    }
+
+    #[test]
+    fn every_slot_is_given_out_once() {
+        let mut slab = Slab::new(3);
+        for index in 0..1000 {
+            let token = slab.reserve();
+            assert_eq!((slot(token), loop_of(token)), ((index, 0), 3));
+        }
+        assert_eq!((slab.slots.len(), slab.len()), (1000, 0));
+        assert!(slab.slots.capacity() <= 1000 + 1000 / 8 + 64);
+        assert!(
+            slab.get(Token::from_bits(0)).is_none(),
+            "nothing was put in"
+        );
     }
 }

@@ -32,7 +32,8 @@ use crate::cancel::cancel;
 use crate::cell::AnyFuture;
 use crate::core::Core;
 use crate::exception::Exception;
-use crate::task_state::{Phase, TaskState};
+use crate::flags::Flag;
+use crate::task_state::TaskState;
 use crate::waker;
 
 /// How a task ends, if not with a value.
@@ -50,42 +51,41 @@ enum End {
 /// not foresee. It is compiled once and calls the coroutine's poll through a pointer. With a step of its own for every type of coroutine a
 /// yield takes 7 % fewer instructions, but a program of 300 such types 17 % more time to build and 12 % more code.
 #[inline(always)]
-pub(crate) fn step(core: &Core, task: &AnyFuture, rung: bool) {
-    let Some(state) = task.task_state() else {
-        return;
-    };
+pub(crate) fn step(core: &Core, task: &AnyFuture, state: &TaskState, rung: bool) {
     state.forget_done_waiter(core, rung);
-    let throw = state.must_cancel.take();
-    if throw && state.phase.get() == Phase::Unstarted {
+    let throw = state.flags.take(Flag::MustCancel);
+    if throw && !state.flags.has(Flag::Started) {
         return end_unstarted(core, task, state);
     }
 
-    let waker = waker::for_step(state.token);
-    let mut context = state.context.take();
+    let token = state.token();
+    let waker = waker::for_step(token);
+    let mut context = state.take_context();
     if context.is_some() {
         // For whoever asks for it meanwhile.
-        state.context.set(context.clone());
+        state.set_context(context.clone());
     }
-    let outside = core.enter(state.token, throw);
-    state.phase.set(Phase::Running);
+    let outside = core.enter(token, throw);
+    state.flags.set(Flag::Started);
+    state.flags.set(Flag::Running);
     let mut error = None;
     let polled = rondel_context::run_in(&mut context, || {
         catch_unwind(AssertUnwindSafe(|| task.poll(&waker, &mut error)))
     });
-    state.phase.set(Phase::Suspended);
+    state.flags.clear(Flag::Running);
     let undelivered = core.leave(outside);
     if context.is_some() {
-        state.context.set(context);
+        state.set_context(context);
     }
 
     match polled {
-        Ok(Poll::Pending) if undelivered || state.must_cancel.get() => {
+        Ok(Poll::Pending) if undelivered || state.flags.has(Flag::MustCancel) => {
             pass_cancel_on(core, task, state, undelivered);
         }
         Ok(Poll::Pending) => {}
         Ok(Poll::Ready(())) => match error {
             Some(exception) => end_with_exception(core, task, state, exception),
-            None if undelivered || state.must_cancel.take() => {
+            None if undelivered || state.flags.take(Flag::MustCancel) => {
                 end(core, task, state, End::Cancelled);
             }
             None => end_with_value(core, task, state),
@@ -130,15 +130,15 @@ fn end_with_panic(core: &Core, task: &AnyFuture, state: &TaskState, payload: Box
 /// The coroutine waits: what was asked of it during the step, or could not be thrown, goes to what it waits for.
 #[cold]
 fn pass_cancel_on(core: &Core, task: &AnyFuture, state: &TaskState, undelivered: bool) {
-    state.must_cancel.set(true);
+    state.flags.set(Flag::MustCancel);
     let message = state.cancel_message();
     if state.is_waiting(core) {
         if cancel_all(core, state, &message) {
-            state.must_cancel.set(false);
+            state.flags.clear(Flag::MustCancel);
         }
     } else if undelivered {
         // It waits for a foreign future alone, which cannot return our error.
-        state.must_cancel.set(false);
+        state.flags.clear(Flag::MustCancel);
         drop_coroutine(core, task);
         end(
             core,
@@ -147,7 +147,7 @@ fn pass_cancel_on(core: &Core, task: &AnyFuture, state: &TaskState, undelivered:
             End::CancelledError(CancelledError::from_message(message)),
         );
     } else {
-        core.schedule(state.token);
+        core.schedule(state.token());
     }
 }
 
@@ -168,7 +168,7 @@ fn cancel_all(core: &Core, state: &TaskState, message: &Option<Arc<str>>) -> boo
 fn leave_loop(core: &Core, state: &TaskState) -> Option<AnyFuture> {
     tracing::trace!(task = state.number(), "task ended");
     state.clear_waiters(core);
-    core.forget_task(state.token)
+    core.forget_task(state.token())
 }
 
 #[inline(never)]

@@ -87,7 +87,7 @@ impl<T> Task<T> {
     /// Returns the context that the coroutine runs in: not a copy, so what is set in it is seen there.
     pub fn get_context(&self) -> Context {
         let core = self.any().core();
-        self.with_state(|state| state.context(core.is_current(state.token)))
+        self.with_state(|state| state.context(core.is_current(state.token())))
             .unwrap_or_default()
     }
 

@@ -5,13 +5,15 @@
 //! # Invariants
 //! - I1: The waiters are the futures and sleeps that the suspended coroutine was seen waiting for: a leaf adds what it waits for
 //!   when it is polled and pending, and takes it out when it is done or dropped; a step forgets the first if it is done.
-//! - I2: While `must_cancel` is set, a step of the task is scheduled, running, or bound to come because a waiter is done.
+//! - I2: While `MustCancel` is set, a step of the task is scheduled, running, or bound to come because a waiter is done.
+//! - I3: A task is scheduled exactly while its token stands in the ready queue, which it does at most once. Other threads cannot know;
+//!   what they send is marked as sent, and steps the task only if its token does not stand there.
 //!
 //! # asyncio
 //! The fields of `asyncio.Task`: `_fut_waiter` is our waiters (a Rust coroutine can wait for several futures at once),
 //! `_must_cancel`, `_num_cancels_requested`, `_cancel_message`, `_log_destroy_pending`, `_context`, `_name`.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::mem;
 use std::panic::Location;
 use std::sync::Arc;
@@ -19,43 +21,45 @@ use std::sync::Arc;
 use rondel_context::Context;
 use rondel_future::CancelledError;
 use rondel_sched::{Alarm, Token};
+use rondel_shared::{NoBody, Shared};
 
 use crate::awaited::{Await, Awaited, AwaitedCell, Waiting};
 use crate::cancel::Waiters;
+use crate::cold::{Cold, Interrupted, Rare, WaiterPlace};
 use crate::core::{Core, NO_TASK};
+use crate::flags::{Flag, Flags};
 use crate::shielded::Shields;
+use crate::slab::SENT;
 
 thread_local! {
     /// Numbers the tasks of this thread for their names, as asyncio does for those of the process.
     static LAST_NUMBER: Cell<u64> = const { Cell::new(0) };
 }
 
-/// How far a task has come.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Phase {
-    Unstarted,
-    Running,
-    /// It has been stepped.
-    Suspended,
-}
+/// The bits of a token.
+const TOKEN: u64 = (1 << 62) - 1;
+
+/// The token stands in the ready queue.
+const SCHEDULED: u64 = 1 << 62;
+
+/// An alarm of the task has rung since its last step.
+const RUNG: u64 = 1 << 63;
 
 pub(crate) struct TaskState {
-    pub(crate) token: Token,
-    number: u64,
+    /// The task's token, with what is known of its next turn above it (I3).
+    turn: Cell<u64>,
+    /// The number, which has 48 bits, in two parts.
+    number_low: u32,
+    number_high: u16,
+    /// The open requests to cancel; those beyond 255 are counted in `cold`.
+    cancels: Cell<u8>,
+    pub(crate) flags: Flags,
     pub(crate) created_at: &'static Location<'static>,
     /// The first waiter; further ones are in `cold`.
     waiter: AwaitedCell,
     /// Where the first waiter is awaited, while there is one.
     awaited_at: Cell<&'static Location<'static>>,
-    pub(crate) context: Cell<Option<Context>>,
-    cold: Cell<Option<Box<Cold>>>,
-    cancels: Cell<u32>,
-    pub(crate) phase: Cell<Phase>,
-    pub(crate) must_cancel: Cell<bool>,
-    /// Whether `cancel` is on its way through this task.
-    pub(crate) visiting: Cell<bool>,
-    /// Whether the loop reports that it ended before this task did.
-    pub(crate) log_destroy_pending: Cell<bool>,
+    rare: OnceCell<Shared<Rare, NoBody>>,
 }
 
 impl TaskState {
@@ -65,29 +69,75 @@ impl TaskState {
         context: Option<Context>,
         created_at: &'static Location<'static>,
     ) -> Self {
-        let number = LAST_NUMBER.try_with(|last| {
+        let number = LAST_NUMBER.with(|last| {
             last.set(last.get() + 1);
             last.get()
         });
+        let rare = match context {
+            Some(context) => OnceCell::from(Rare::with_context(context)),
+            None => OnceCell::new(),
+        };
         Self {
-            token,
-            number: number.unwrap_or(0),
+            turn: Cell::new(token.to_bits() | SCHEDULED),
+            number_low: number as u32,
+            number_high: (number >> 32) as u16,
+            cancels: Cell::new(0),
+            flags: Flags::new(Flag::LogDestroyPending),
             created_at,
             waiter: AwaitedCell::default(),
             awaited_at: Cell::new(created_at),
-            context: Cell::new(context),
-            cold: Cell::new(None),
-            cancels: Cell::new(0),
-            phase: Cell::new(Phase::Unstarted),
-            must_cancel: Cell::new(false),
-            visiting: Cell::new(false),
-            log_destroy_pending: Cell::new(true),
+            rare,
         }
     }
 
     /// Orders the tasks of a thread by their creation.
     pub(crate) fn number(&self) -> u64 {
-        self.number
+        u64::from(self.number_high) << 32 | u64::from(self.number_low)
+    }
+
+    // --- turns (I3) --------------------------------------------------------------------------
+
+    #[inline]
+    pub(crate) fn token(&self) -> Token {
+        Token::from_bits(self.turn.get() & TOKEN)
+    }
+
+    /// True if this is the task's token, also as another thread sends it.
+    #[inline]
+    pub(crate) fn is_named_by(&self, token: Token) -> bool {
+        (self.turn.get() ^ token.to_bits()) & TOKEN & !SENT == 0
+    }
+
+    /// The token is about to be put into the ready queue; false if it stands there already.
+    #[inline]
+    pub(crate) fn schedule(&self) -> bool {
+        self.note_turn(SCHEDULED)
+    }
+
+    /// As `schedule`, where an alarm of the task has rung.
+    #[inline]
+    pub(crate) fn ring(&self) -> bool {
+        self.note_turn(SCHEDULED | RUNG)
+    }
+
+    #[inline]
+    fn note_turn(&self, bits: u64) -> bool {
+        let before = self.turn.get();
+        self.turn.set(before | bits);
+        before & SCHEDULED == 0
+    }
+
+    #[inline]
+    pub(crate) fn is_scheduled(&self) -> bool {
+        self.turn.get() & SCHEDULED != 0
+    }
+
+    /// The token's turn has come; says whether an alarm of the task has rung since its last step.
+    #[inline]
+    pub(crate) fn begin_turn(&self) -> bool {
+        let before = self.turn.get();
+        self.turn.set(before & TOKEN);
+        before & RUNG != 0
     }
 
     // --- name and context ------------------------------------------------------------------
@@ -95,7 +145,7 @@ impl TaskState {
     pub(crate) fn name(&self) -> String {
         match self.look_at_cold(|cold| cold.name.clone()).flatten() {
             Some(name) => name.into_string(),
-            None => format!("Task-{}", self.number),
+            None => format!("Task-{}", self.number()),
         }
     }
 
@@ -103,50 +153,75 @@ impl TaskState {
         self.with_cold(|cold| cold.name = Some(name.into()));
     }
 
+    fn rare(&self) -> &Rare {
+        self.rare
+            .get_or_init(|| Shared::new(Rare::default(), NoBody))
+            .head()
+    }
+
     fn with_cold<R>(&self, f: impl FnOnce(&mut Cold) -> R) -> R {
-        let mut cold = self.cold.take().unwrap_or_default();
+        let place = &self.rare().cold;
+        let mut cold = place.take().unwrap_or_default();
         let given = f(&mut cold);
-        self.cold.set(Some(cold));
+        place.set(Some(cold));
         given
     }
 
     /// As `with_cold`, if there is something.
+    #[inline]
     fn look_at_cold<R>(&self, f: impl FnOnce(&mut Cold) -> R) -> Option<R> {
-        let mut cold = self.cold.take()?;
+        let place = &self.rare.get()?.head().cold;
+        let mut cold = place.take()?;
         let given = f(&mut cold);
         // It is empty, and there is nothing to be dropped.
-        mem::forget(self.cold.replace(Some(cold)));
+        mem::forget(place.replace(Some(cold)));
         Some(given)
+    }
+
+    /// Takes the context out, if there is one.
+    #[inline]
+    pub(crate) fn take_context(&self) -> Option<Context> {
+        self.rare.get()?.head().context.take()
+    }
+
+    /// Puts a context in its place, or none.
+    pub(crate) fn set_context(&self, context: Option<Context>) {
+        if context.is_some() || self.rare.get().is_some() {
+            self.rare().context.set(context);
+        }
     }
 
     /// The context that the coroutine runs in, itself and not a copy; `is_current` says whether that is now.
     pub(crate) fn context(&self, is_current: bool) -> Context {
-        let context = match self.context.take() {
+        let context = match self.take_context() {
             Some(context) => context,
             // Not kept, as the coroutine may be running something in another one.
             None if is_current => return rondel_context::current_context(),
             // It runs another task inside its step and has set no variable before: it makes its context afterwards.
-            None if self.phase.get() == Phase::Running => return Context::new(),
+            None if self.flags.has(Flag::Running) => return Context::new(),
             None => Context::new(),
         };
-        self.context.set(Some(context.clone()));
+        self.set_context(Some(context.clone()));
         context
     }
 
     /// The coroutine is about to run another one inside its step: puts its context where it is found meanwhile, and says whether it was
     /// not there. It is to be taken out again: where the coroutine runs something in another context, it is that one.
     pub(crate) fn keep_context(&self) -> bool {
-        let kept = self.context.take();
+        let kept = self.take_context();
         let is_new = kept.is_none();
-        self.context
-            .set(kept.or_else(rondel_context::entered_context));
+        self.set_context(kept.or_else(rondel_context::entered_context));
         is_new
     }
 
     // --- cancellation requests -----------------------------------------------------------
 
     pub(crate) fn cancelling(&self) -> u32 {
-        self.cancels.get()
+        let further = match self.cancels.get() {
+            u8::MAX => self.look_at_cold(|cold| cold.further_cancels),
+            _ => None,
+        };
+        u32::from(self.cancels.get()).saturating_add(further.unwrap_or(0))
     }
 
     /// The open requests, with those that are held back.
@@ -156,21 +231,37 @@ impl TaskState {
     }
 
     pub(crate) fn count_cancel(&self) {
-        self.cancels.set(self.cancels.get().saturating_add(1));
+        match self.cancels.get().checked_add(1) {
+            Some(more) => self.cancels.set(more),
+            None => self.with_cold(|cold| {
+                cold.further_cancels = cold.further_cancels.saturating_add(1);
+            }),
+        }
+    }
+
+    /// One request less, if there is one.
+    fn discount_cancel(&self) {
+        let further = self.look_at_cold(|cold| match cold.further_cancels.checked_sub(1) {
+            Some(less) => {
+                cold.further_cancels = less;
+                true
+            }
+            None => false,
+        });
+        if further != Some(true) {
+            self.cancels.set(self.cancels.get().saturating_sub(1));
+        }
     }
 
     /// Takes back one request; one that is held back only if no other is there.
     pub(crate) fn uncancel(&self) -> u32 {
-        if self.cancels.get() == 0 {
-            let held_back = self.with_shields(Shields::take_last);
-            drop(held_back);
+        match self.cancelling() {
+            0 => drop(self.with_shields(Shields::take_last)),
+            1 => self.flags.clear(Flag::MustCancel),
+            _ => {}
         }
-        let left = self.cancels.get().saturating_sub(1);
-        if left == 0 && self.cancels.get() > 0 {
-            self.must_cancel.set(false);
-        }
-        self.cancels.set(left);
-        left
+        self.discount_cancel();
+        self.cancelling()
     }
 
     #[inline]
@@ -195,12 +286,12 @@ impl TaskState {
 
     /// The coroutine goes behind one more shield, with the error that was to be thrown next, if there is one.
     pub(crate) fn enter_shield(&self, is_thrown: bool) {
-        let is_cancelled = is_thrown || self.must_cancel.take();
+        let is_cancelled = is_thrown || self.flags.take(Flag::MustCancel);
         let message = self.cancel_message();
         self.with_cold(|cold| cold.shields.enter(is_cancelled.then_some(message)));
         if is_cancelled {
             // It counts again when it is delivered.
-            self.cancels.set(self.cancels.get().saturating_sub(1));
+            self.discount_cancel();
         }
     }
 
@@ -300,7 +391,7 @@ impl TaskState {
         }
         self.waiter.clear_sleep(alarm);
         self.with_cold(|cold| cold.interrupted.push(Interrupted { alarm, message }));
-        core.schedule(self.token);
+        core.schedule(self.token());
         true
     }
 
@@ -327,16 +418,15 @@ impl TaskState {
         if let Some(first) = self.waiter.take() {
             let_go(core, first);
         }
-        if let Some(cold) = self.cold.take() {
-            self.clear_further_waiters(core, cold);
+        if self.rare.get().is_some() {
+            self.clear_further_waiters(core);
         }
     }
 
     #[cold]
-    fn clear_further_waiters(&self, core: &Core, mut cold: Box<Cold>) {
-        let further = mem::take(&mut cold.waiters);
-        self.cold.set(Some(cold));
-        for waiter in further.into_iter().flatten() {
+    fn clear_further_waiters(&self, core: &Core) {
+        let further = self.look_at_cold(|cold| mem::take(&mut cold.waiters));
+        for waiter in further.into_iter().flatten().flatten() {
             let_go(core, waiter.awaited);
         }
     }
@@ -347,68 +437,5 @@ impl TaskState {
 fn let_go(core: &Core, awaited: Awaited) {
     if let Awaited::Sleep(alarm) = awaited {
         core.scheduler().redirect_alarm(alarm, NO_TASK);
-    }
-}
-
-/// Where a waiter stands: the first, or a number among the further ones.
-#[derive(Clone, Copy)]
-pub(crate) struct WaiterPlace(u32);
-
-impl WaiterPlace {
-    const FIRST: Self = Self(0);
-
-    pub(crate) fn is_first(self) -> bool {
-        self.0 == Self::FIRST.0
-    }
-}
-
-/// A sleep that was ended by an error, which its leaf has not returned yet.
-struct Interrupted {
-    alarm: Alarm,
-    message: Option<Arc<str>>,
-}
-
-/// What most tasks never need.
-#[derive(Default)]
-struct Cold {
-    /// The waiters behind the first, each at its place; what has left leaves a gap, to be filled again.
-    waiters: Vec<Option<Await>>,
-    gaps: Vec<u32>,
-    interrupted: Vec<Interrupted>,
-    name: Option<Box<str>>,
-    cancel_message: Option<Arc<str>>,
-    shields: Shields,
-}
-
-impl Cold {
-    fn add_waiter(&mut self, waiter: Await) -> WaiterPlace {
-        let index = match self.gaps.pop() {
-            Some(index) => index as usize,
-            None => {
-                self.waiters.push(None);
-                self.waiters.len() - 1
-            }
-        };
-        self.waiters[index] = Some(waiter);
-        WaiterPlace(u32::try_from(index + 1).expect("memory is full long before"))
-    }
-
-    fn remove_waiter(&mut self, place: WaiterPlace, awaited: &Awaited) -> Option<Awaited> {
-        let index = (place.0 as usize).checked_sub(1)?;
-        let waiter = self.waiters.get_mut(index)?;
-        let removed = waiter.take_if(|waiter| waiter.awaited.is(awaited))?;
-        self.gaps.push(place.0 - 1);
-        Some(removed.awaited)
-    }
-
-    fn pending_awaits(&self, core: &Core) -> impl Iterator<Item = &Await> {
-        let awaits = self.waiters.iter().flatten();
-        awaits.filter(|waiter| waiter.awaited.is_pending(core))
-    }
-
-    fn pending_waiters(&self, core: &Core) -> Vec<Awaited> {
-        self.pending_awaits(core)
-            .map(|waiter| waiter.awaited.clone())
-            .collect()
     }
 }

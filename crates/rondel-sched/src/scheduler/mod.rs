@@ -338,6 +338,9 @@ impl Scheduler {
     /// most likely does so in memory, which the processor sees by itself.
     #[inline]
     fn look_ahead(&self, outlook: &mut Outlook, host: &(impl Host + ?Sized)) {
+        if let Some(ToCome::Timer(place)) = self.ready.behind(Ahead::TIMER) {
+            self.timers.prefetch(place);
+        }
         match self.ready.behind(Ahead::Far.turns()) {
             Some(ToCome::Token(token)) => {
                 outlook.note(token);
@@ -346,18 +349,20 @@ impl Scheduler {
                 }
                 host.foresee(token, Ahead::Far);
             }
-            Some(ToCome::Timer(place)) => self.timers.prefetch(place),
+            Some(ToCome::Timer(place)) => self.foresee_timer(place, Ahead::Far, host),
             None => {}
         }
         match self.ready.behind(Ahead::Near.turns()) {
             Some(ToCome::Token(token)) => host.foresee(token, Ahead::Near),
-            // Ringing looks no further.
-            Some(ToCome::Timer(place)) => {
-                if let Some(token) = self.timers.token(place) {
-                    host.foresee(token, Ahead::Far);
-                }
-            }
+            Some(ToCome::Timer(place)) => self.foresee_timer(place, Ahead::Near, host),
             None => {}
+        }
+    }
+
+    #[inline]
+    fn foresee_timer(&self, place: u32, ahead: Ahead, host: &(impl Host + ?Sized)) {
+        if let Some(token) = self.timers.token(place) {
+            host.foresee(token, ahead);
         }
     }
 

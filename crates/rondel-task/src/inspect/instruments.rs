@@ -13,9 +13,9 @@ use crate::cell::AnyFuture;
 use crate::core::Core;
 use crate::event_loop::EventLoop;
 use crate::opaque::Opaque;
-use crate::slab::Turn;
 use crate::step::step;
 use crate::task::Task;
+use crate::task_state::TaskState;
 
 /// An [`Instrument`] that is also told what happens to tasks; every method does nothing unless it is written.
 ///
@@ -110,10 +110,10 @@ impl Core {
 
     /// Runs a step of the task, and tells of it.
     #[cold]
-    pub(crate) fn step_watched(&self, turn: &Turn) {
-        let shown = Task::from_any(turn.task.clone());
+    pub(crate) fn step_watched(&self, task: &AnyFuture, state: &TaskState, rung: bool) {
+        let shown = Task::from_any(task.clone());
         self.tell(|instrument| instrument.before_task_step(&shown));
-        step(self, &turn.task, turn.rung);
+        step(self, task, state, rung);
         self.tell(|instrument| instrument.after_task_step(&shown));
         if shown.done() {
             self.tell(|instrument| instrument.task_exited(&shown));

@@ -1,0 +1,77 @@
+//! `Flags`: what is true of a task or not, a bit each.
+
+use std::cell::Cell;
+
+/// Something that is true of a task or not.
+#[derive(Clone, Copy)]
+pub(crate) enum Flag {
+    /// It has been stepped.
+    Started = 1 << 0,
+    /// It is being stepped.
+    Running = 1 << 1,
+    /// asyncio's `_must_cancel`.
+    MustCancel = 1 << 2,
+    /// `cancel` is on its way through this task.
+    Visiting = 1 << 3,
+    /// The loop reports that it ended before this task did.
+    LogDestroyPending = 1 << 4,
+}
+
+/// The flags of one task.
+pub(crate) struct Flags(Cell<u8>);
+
+impl Flags {
+    pub(crate) const fn new(set: Flag) -> Self {
+        Self(Cell::new(set as u8))
+    }
+
+    #[inline]
+    pub(crate) fn has(&self, flag: Flag) -> bool {
+        self.0.get() & flag as u8 != 0
+    }
+
+    #[inline]
+    pub(crate) fn set(&self, flag: Flag) {
+        self.0.set(self.0.get() | flag as u8);
+    }
+
+    #[inline]
+    pub(crate) fn clear(&self, flag: Flag) {
+        self.0.set(self.0.get() & !(flag as u8));
+    }
+
+    /// Clears a flag, and says whether it was set.
+    #[inline]
+    pub(crate) fn take(&self, flag: Flag) -> bool {
+        let was_set = self.has(flag);
+        self.clear(flag);
+        was_set
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_flag_is_one_of_its_own() {
+        let all = [
+            Flag::Started,
+            Flag::Running,
+            Flag::MustCancel,
+            Flag::Visiting,
+            Flag::LogDestroyPending,
+        ];
+        for (place, flag) in all.into_iter().enumerate() {
+            let flags = Flags::new(flag);
+            let set: Vec<bool> = all.iter().map(|other| flags.has(*other)).collect();
+            let expected: Vec<bool> = (0..all.len()).map(|other| other == place).collect();
+            assert_eq!(set, expected);
+            assert!(flags.take(flag) && !flags.take(flag));
+            all.iter().for_each(|flag| flags.set(*flag));
+            flags.clear(flag);
+            assert!(!flags.has(flag));
+            assert_eq!(all.iter().filter(|flag| flags.has(**flag)).count(), 4);
+        }
+    }
+}
