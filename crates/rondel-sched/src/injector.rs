@@ -39,7 +39,10 @@ use std::{
     },
 };
 
-use crate::{ClosedError, Token};
+use crate::{
+    ClosedError, Token,
+    messages::{Call, Messages, Received},
+};
 
 /// What another thread may send to a scheduler.
 pub enum Message {
@@ -72,7 +75,7 @@ struct Apart<T>(T);
 
 /// What was sent and not received yet.
 struct Mailbox {
-    messages: Vec<Envelope>,
+    messages: Messages,
     rest: Rest,
 }
 
@@ -87,21 +90,15 @@ pub(crate) enum Rest {
     Closed,
 }
 
-/// A message, and the line that sent it.
-pub(crate) struct Envelope {
-    pub(crate) message: Message,
-    pub(crate) location: &'static Location<'static>,
-}
-
 /// The scheduler's end; dropping it closes the entrance.
 pub(crate) struct Receiver {
     injector: Arc<Injector>,
     /// The memory of what was received last, for what is sent next.
-    spare: Cell<Vec<Envelope>>,
+    spare: Cell<Messages>,
 }
 
 /// For how many messages memory is kept.
-const KEPT: usize = 1024;
+const KEPT: usize = 4096;
 
 impl Injector {
     /// Sends a message; messages of one thread arrive in order.
@@ -123,7 +120,7 @@ impl Injector {
             drop(mailbox);
             return Err(ClosedError);
         }
-        mailbox.messages.push(Envelope { message, location });
+        mailbox.messages.push(message, location);
         if first_for.is_some() {
             self.pending.0.store(true, Ordering::Relaxed);
         }
@@ -157,7 +154,7 @@ impl fmt::Debug for Injector {
 impl Receiver {
     pub(crate) fn new(notify: Box<dyn Fn() + Send + Sync>) -> Self {
         let mailbox = Mailbox {
-            messages: Vec::new(),
+            messages: Messages::default(),
             rest: Rest::Quiet,
         };
         let injector = Injector {
@@ -182,13 +179,12 @@ impl Receiver {
     }
 
     /// Gives `each` what was sent until now, in order.
-    pub(crate) fn receive(&self, each: impl FnMut(Envelope)) {
+    pub(crate) fn receive(&self, each: impl FnMut(Received)) {
         let spare = self.spare.take();
         let mut sent = self.empty(&mut self.injector.mailbox(), spare);
-        sent.drain(..).for_each(each);
-        if sent.capacity() <= KEPT {
-            self.spare.set(sent);
-        }
+        sent.drain(each);
+        sent.trim(KEPT);
+        self.spare.set(sent);
     }
 
     /// Changes what the receiver does while nothing is sent; false if something was, which it has to receive first.
@@ -201,14 +197,14 @@ impl Receiver {
     }
 
     /// Refuses whatever is sent from now on, and gives what nobody will receive.
-    pub(crate) fn close(&self) -> Vec<Envelope> {
+    pub(crate) fn close(&self) -> Vec<Call> {
         let mut mailbox = self.injector.mailbox();
         mailbox.rest = Rest::Closed;
-        self.empty(&mut mailbox, Vec::new())
+        self.empty(&mut mailbox, Messages::default()).into_calls()
     }
 
     /// Takes all messages, and the mark back with them (M2).
-    fn empty(&self, mailbox: &mut Mailbox, spare: Vec<Envelope>) -> Vec<Envelope> {
+    fn empty(&self, mailbox: &mut Mailbox, spare: Messages) -> Messages {
         self.injector.pending.0.store(false, Ordering::Relaxed);
         mem::replace(&mut mailbox.messages, spare)
     }
@@ -265,9 +261,9 @@ mod tests {
                     assert_eq!(accepted, rest != Rest::Closed);
                     sent += u64::from(accepted);
                 }
-                Receive => receiver.receive(|envelope| {
+                Receive => receiver.receive(|message| {
                     let next = Token::from_bits(received);
-                    assert!(matches!(envelope.message, Message::Wake(token) if token == next));
+                    assert!(matches!(message, Received::Wake(token) if token == next));
                     received += 1;
                 }),
                 StayAwake | MaySleep => {
@@ -281,7 +277,9 @@ mod tests {
                     }
                 }
                 Close => {
-                    received += receiver.close().len() as u64;
+                    // What was sent are tokens alone.
+                    assert!(receiver.close().is_empty());
+                    received = sent;
                     rest = Rest::Closed;
                 }
             }

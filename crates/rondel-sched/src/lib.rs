@@ -64,6 +64,7 @@ mod error;
 mod handle;
 mod host;
 mod injector;
+mod messages;
 mod order;
 mod ready;
 mod scheduler;

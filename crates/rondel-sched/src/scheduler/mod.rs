@@ -25,10 +25,11 @@ use std::{
 use rondel_context::{Context, capture};
 
 use crate::{
-    Ahead, Clock, ClosedError, Handle, Host, Injector, Message, Order, Runnable, Token,
+    Ahead, Clock, ClosedError, Handle, Host, Injector, Order, Runnable, Token,
     handle::HandleCell,
     host::{let_go, run},
-    injector::{Envelope, Receiver, Rest},
+    injector::{Receiver, Rest},
+    messages::{Call, Received},
     order::Generator,
     ready::{Ready, ReadyQueue, ToCome},
     timer_slab::{Deed, Due},
@@ -296,8 +297,8 @@ impl Scheduler {
             }
         }
         // What comes later is refused; what came meanwhile is dropped behind the lock.
-        for envelope in self.receiver.close() {
-            dropped = dropped.and(drop_caught(envelope));
+        for call in self.receiver.close() {
+            dropped = dropped.and(drop_caught(call.callback));
         }
         dropped.unwrap_or_else(|payload| resume_unwind(payload));
     }
@@ -381,14 +382,13 @@ impl Scheduler {
     }
 
     fn receive_pending(&self) -> bool {
-        self.receiver
-            .receive(|Envelope { message, location }| match message {
-                Message::Wake(token) => self.ready.wake(token),
-                Message::Call(callback) => {
-                    self.ready
-                        .call(HandleCell::allocate(callback, None, location));
-                }
-            });
+        self.receiver.receive(|message| match message {
+            Received::Wake(token) => self.ready.wake(token),
+            Received::Call(Call { callback, location }) => {
+                self.ready
+                    .call(HandleCell::allocate(callback, None, location));
+            }
+        });
         true
     }
 }
