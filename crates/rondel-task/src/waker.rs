@@ -12,7 +12,7 @@
 //! - I4: A thread remembers the entrance that it sent to last, and uses it while no loop has been closed since. Whoever
 //!   has a waker of a later loop of the same number got it after the count had been raised, and reads it so.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -30,7 +30,7 @@ static CLOSED: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
     /// The entrance that was last sent to from this thread (I4).
-    static LAST: Cell<Option<Known>> = const { Cell::new(None) };
+    static LAST: RefCell<Option<Known>> = const { RefCell::new(None) };
 }
 
 /// The entrance of a loop, found when so many had been closed.
@@ -79,18 +79,35 @@ fn wake(token: Token) {
         return;
     }
     let id = loop_of(token);
-    let last = LAST.try_with(Cell::take).ok().flatten();
-    let Some(known) = last.filter(|last| last.is_of(id)).or_else(|| find(id)) else {
+    // While the thread's locals are torn down, every wake looks for itself.
+    let is_sent = LAST.try_with(|last| match &*last.borrow() {
+        Some(known) if known.is_of(id) => {
+            known.send(token);
+            true
+        }
+        _ => false,
+    });
+    if is_sent != Ok(true) {
+        look_for(id, token);
+    }
+}
+
+/// Wakes through the registry, and remembers the entrance.
+#[cold]
+fn look_for(id: u16, token: Token) {
+    let Some(known) = find(id) else {
         return;
     };
-    // A closed loop has nobody left to wake (I3).
-    let _ = known.injector.send(Message::Wake(sent(token)));
-    // While the thread's locals are torn down, every wake looks for itself.
-    let _ = LAST.try_with(|last| last.set(Some(known)));
+    known.send(token);
+    let before = LAST.try_with(|last| {
+        // It is in use where a loop's notification wakes a task of another.
+        let mut last = last.try_borrow_mut().ok()?;
+        last.replace(known)
+    });
+    drop(before);
 }
 
 /// Looks for a loop's entrance in the registry.
-#[cold]
 fn find(id: u16) -> Option<Known> {
     let loops = LOOPS.read().unwrap_or_else(PoisonError::into_inner);
     let injector = loops.get(usize::from(id))?.clone()?;
@@ -102,6 +119,11 @@ fn find(id: u16) -> Option<Known> {
 }
 
 impl Known {
+    fn send(&self, token: Token) {
+        // A closed loop has nobody left to wake (I3).
+        let _ = self.injector.send(Message::Wake(sent(token)));
+    }
+
     /// Whether it still is the entrance of the loop with this number (I4).
     #[inline]
     fn is_of(&self, id: u16) -> bool {
