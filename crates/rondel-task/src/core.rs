@@ -266,8 +266,8 @@ impl Core {
 
     /// Takes a task that is over out of the loop.
     #[inline]
-    pub(crate) fn forget_task(&self, token: Token) -> Option<AnyFuture> {
-        self.slab.borrow_mut().remove(token)
+    pub(crate) fn forget_task(&self, task: &AnyFuture, token: Token) -> Option<AnyFuture> {
+        self.slab.borrow_mut().remove(task, token)
     }
 
     /// The tasks that are not done, in the order of their creation.
@@ -382,7 +382,7 @@ impl Core {
             let Some(state) = task.task_state() else {
                 continue;
             };
-            let owned = self.forget_task(state.token());
+            let owned = self.forget_task(&task, state.token());
             if state.flags.has(Flag::LogDestroyPending) {
                 let text = format!("{task:?}{}", awaits_text(&task));
                 let context = ExceptionContext::new("Task was destroyed but it is pending!")

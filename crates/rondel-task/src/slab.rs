@@ -157,12 +157,14 @@ impl Slab {
         state.is_named_by(token).then_some(state)
     }
 
-    /// Takes a task out; its token and every copy of it are stale from now on.
+    /// Takes out the task with this token, if it is still there; its token and every copy of it are stale from now on.
     #[inline]
-    pub(crate) fn remove(&mut self, token: Token) -> Option<AnyFuture> {
-        self.state(token)?;
-        let next = empty(generation_of(token).wrapping_add(1), self.first_free);
+    pub(crate) fn remove(&mut self, task: &AnyFuture, token: Token) -> Option<AnyFuture> {
         let slot = self.slots.get_mut(slot_of(token))?;
+        if !task.is_pointed_to(slot) {
+            return None;
+        }
+        let next = empty(generation_of(token).wrapping_add(1), self.first_free);
         let word = std::mem::replace(slot, next);
         self.first_free = slot_of(token) as u32;
         self.len -= 1;

@@ -105,7 +105,7 @@ fn end_unstarted(core: &Core, task: &AnyFuture, state: &TaskState) {
 /// The value is in the coroutine's place.
 #[inline(never)]
 fn end_with_value(core: &Core, task: &AnyFuture, state: &TaskState) {
-    let owned = leave_loop(core, state);
+    let owned = leave_loop(core, task, state);
     // It was stepped, so it is not done; on a loop that was closed meanwhile nobody hears.
     let _ = task.finish();
     drop(owned);
@@ -165,15 +165,15 @@ fn cancel_all(core: &Core, state: &TaskState, message: &Option<Arc<str>>) -> boo
 
 /// The task is over: it waits for nothing, and the loop's handle of it is given to the caller, to be dropped last.
 #[inline(always)]
-fn leave_loop(core: &Core, state: &TaskState) -> Option<AnyFuture> {
+fn leave_loop(core: &Core, task: &AnyFuture, state: &TaskState) -> Option<AnyFuture> {
     tracing::trace!(task = state.number(), "task ended");
     state.clear_waiters(core);
-    core.forget_task(state.token())
+    core.forget_task(task, state.token())
 }
 
 #[inline(never)]
 fn end(core: &Core, task: &AnyFuture, state: &TaskState, how: End) {
-    let owned = leave_loop(core, state);
+    let owned = leave_loop(core, task, state);
     // A task that is stepped is not done, so none of these can be refused; on a loop that was closed meanwhile nobody hears.
     let _ = match how {
         End::Exception(exception) => task.set_exception(exception),
