@@ -13,7 +13,7 @@
 //! ```
 //!
 //! # Invariants
-//! - I1: The status says what is in the place. While the coroutine is polled or dropped, or a value is dropped, it is `Busy`, and
+//! - I1: The status says what is in the place. While the coroutine is polled or dropped, or a value is dropped, it is `BUSY`, and
 //!   the place belongs to whoever set it so: whoever comes in by re-entrance then gets `None` or `false` and touches nothing.
 //! - I2: From the first poll until it is dropped the coroutine does not move: `poll` asks for a pinned cell, the cell is
 //!   `!Unpin`, only a value is ever moved out, and the coroutine is dropped in place.
@@ -180,7 +180,7 @@ impl<C, T> Drop for CoroutineCell<C, T> {
     }
 }
 
-/// Makes a cell `Busy`, and says what it is afterwards, also after a panic.
+/// Makes a cell `BUSY`, and says what it is afterwards, also after a panic.
 struct Busy<'a> {
     status: &'a Cell<Status>,
     after: Status,
@@ -285,6 +285,21 @@ mod tests {
         assert_eq!(cell.take(), None);
         drop(cell);
         assert_eq!(drops.get(), 1);
+    }
+
+    #[test]
+    fn a_value_stays_while_it_is_read_by_as_many_as_can_be_counted() {
+        let (cell, _) = steady(0);
+        let mut cx = Context::from_waker(Waker::noop());
+        assert_eq!(cell.as_ref().poll(&mut cx, &mut None), Poll::Ready(()));
+        let mut readers: Vec<_> = std::iter::from_fn(|| cell.value()).collect();
+        assert_eq!(readers.len(), 252);
+        assert!(!cell.clear() && cell.take().is_none());
+        readers.pop();
+        assert_eq!(cell.value().as_deref(), Some(&7));
+        drop(readers);
+        assert_eq!(cell.take(), Some(7));
+        assert!(cell.value().is_none(), "it is gone");
     }
 
     #[test]

@@ -715,6 +715,21 @@ fn uncancel_without_a_request_stays_at_zero() {
     assert!(task.cancelled(), "one request is still open");
 }
 
+#[test]
+fn a_thousand_requests_are_counted_one_by_one() {
+    let event_loop = virtual_loop();
+    let task = event_loop.create_task(async { Ok("ran") }).unwrap();
+    for open in 1..=1000 {
+        task.cancel();
+        assert_eq!(task.cancelling(), open);
+    }
+    for open in (0..1000).rev() {
+        assert_eq!((task.uncancel(), task.cancelling()), (open, open));
+    }
+    event_loop.run_once().unwrap();
+    assert_eq!(task.result().unwrap(), "ran", "none is open");
+}
+
 // --- rule 7 ------------------------------------------------------------------------------------
 
 #[test]
