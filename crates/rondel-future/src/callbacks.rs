@@ -96,6 +96,19 @@ impl<C> Callbacks<C> {
         }
     }
 
+    /// Puts a callback into an empty list; gives it back if there is another.
+    #[inline(always)]
+    pub(crate) fn push_first(&mut self, callback: C) -> Result<(), C> {
+        match self.0 {
+            List::Several(None) => {
+                // What was there is empty and need not be dropped.
+                mem::forget(mem::replace(&mut self.0, List::One(callback)));
+                Ok(())
+            }
+            List::One(_) | List::Several(Some(_)) => Err(callback),
+        }
+    }
+
     /// Moves the inline callback to the heap, to make room for the second.
     #[cold]
     fn spill(&mut self, second: C) {

@@ -246,6 +246,19 @@ impl<C, E> Completion<C, E> {
         }
     }
 
+    /// As [`add_callback`](Self::add_callback), if it is the first of a pending future, for which no memory is needed.
+    ///
+    /// # Errors
+    ///
+    /// Gives the callback back when there is another, or the future is done; nothing changes then.
+    #[inline(always)]
+    pub fn add_first_callback(&mut self, callback: C) -> Result<(), C> {
+        match &mut self.0 {
+            Stage::Pending(callbacks) => callbacks.push_first(callback),
+            _ => Err(callback),
+        }
+    }
+
     /// Takes out every callback that matches, in order, for the caller to count and drop.
     ///
     /// # asyncio

@@ -166,6 +166,12 @@ impl<H: 'static, T: ?Sized + Face> Queue<H, T> {
         word.as_number()
     }
 
+    fn empty(&self) {
+        while let Some(word) = self.pop() {
+            drop(word);
+        }
+    }
+
     /// Adds a segment for what is pushed next, unless there is one.
     #[cold]
     #[inline(never)]
@@ -223,13 +229,23 @@ fn free<H: 'static, T: ?Sized + Face>(segment: *mut Segment<H, T>) {
 
 impl<H: 'static, T: ?Sized + Face> Drop for Queue<H, T> {
     fn drop(&mut self) {
-        while let Some(word) = self.pop() {
-            drop(word);
+        // Where a destructor panics the rest is dropped all the same.
+        let _rest = Rest(self);
+        self.empty();
+    }
+}
+
+/// What is left of a queue that is dropped.
+struct Rest<'a, H: 'static, T: ?Sized + Face>(&'a Queue<H, T>);
+
+impl<H: 'static, T: ?Sized + Face> Drop for Rest<'_, H, T> {
+    fn drop(&mut self) {
+        let queue = self.0;
+        queue.empty();
+        if queue.first != queue.room {
+            free(queue.head.get());
         }
-        if self.first != self.room {
-            free(self.head.get());
-        }
-        free(self.spare.get());
+        free(queue.spare.get());
     }
 }
 
@@ -351,5 +367,30 @@ mod tests {
         assert_eq!(pointer.count(), 20);
         drop(queue);
         assert_eq!(pointer.count(), 1);
+    }
+
+    #[test]
+    fn a_destructor_that_panics_costs_the_others_nothing() {
+        struct Fragile(std::rc::Rc<Cell<usize>>, bool);
+
+        impl Drop for Fragile {
+            fn drop(&mut self) {
+                self.0.set(self.0.get() + 1);
+                if self.1 {
+                    std::panic::resume_unwind(Box::new("no"));
+                }
+            }
+        }
+
+        let dropped = std::rc::Rc::<Cell<usize>>::default();
+        let queue = Queue::<Fragile, Body>::new();
+        let many = 2 * SEGMENT;
+        for number in 0..many {
+            let fragile = Fragile(dropped.clone(), number == 3);
+            queue.push(Word::pointer(Shared::new(fragile, Body(0))));
+        }
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(queue)));
+        assert!(panicked.is_err());
+        assert_eq!(dropped.get(), many);
     }
 }

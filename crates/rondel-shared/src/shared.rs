@@ -310,10 +310,11 @@ impl<H: 'static, T: ?Sized + Face> Shared<H, T> {
         self.front().counts.strong.get() as usize
     }
 
-    /// Asks the processor to fetch the first 192 bytes of the block, counts and head among them; see [`prefetch`](crate::prefetch()).
+    /// Asks the processor to fetch the first `lines` times 64 bytes of the block, counts and head among them, whether it is so long or
+    /// not; see [`prefetch`](crate::prefetch()).
     #[inline]
-    pub fn prefetch(&self) {
-        prefetch::fetch(self.front.as_ptr().cast(), 3);
+    pub fn prefetch(&self, lines: usize) {
+        prefetch::fetch(self.front.as_ptr().cast(), lines);
     }
 
     /// Makes a pointer that does not keep the object alive.

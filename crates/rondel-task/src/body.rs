@@ -151,9 +151,7 @@ where
     }
 
     fn look(&self, f: &mut dyn FnMut(&dyn Any)) {
-        if let Some(value) = self.0.value() {
-            f(&*value);
-        }
+        let _ = self.0.look(|value| f(value));
     }
 
     #[inline]

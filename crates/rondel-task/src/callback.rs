@@ -101,7 +101,7 @@ impl Callback {
         match self.open() {
             Kind::Step(token) => {
                 // The tasks of a loop that is closed are gone, and a stale token wakes nobody.
-                future.core().schedule(token);
+                future.core().schedule_again(token);
                 Ok(())
             }
             Kind::Done(callback) => callback.schedule(future),

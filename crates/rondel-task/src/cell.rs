@@ -10,9 +10,7 @@
 //! # asyncio
 //! The fields of `asyncio.Future`. The report "exception was never retrieved" comes from the drop, as there from `__del__`.
 
-use std::cell::Cell;
 use std::fmt;
-use std::mem;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::rc::Rc;
@@ -28,6 +26,7 @@ use rondel_shared::{Shared, Weak, Word};
 
 use crate::body::{Body, Kind};
 use crate::callback::{Awaiting, Callback};
+use crate::completion_cell::CompletionCell;
 use crate::core::Core;
 use crate::exception::{Exception, Result};
 use crate::repr::Snapshot;
@@ -35,8 +34,7 @@ use crate::task_state::TaskState;
 
 /// What all futures have; the body lies behind it, in the same block.
 pub(crate) struct Head {
-    /// Absent while it is looked at or changed (I2).
-    completion: Cell<Option<Completion<Callback, Exception>>>,
+    completion: CompletionCell,
     core: Rc<Core>,
 }
 
@@ -44,19 +42,9 @@ impl Head {
     #[inline(always)]
     fn new(core: Rc<Core>) -> Self {
         Self {
-            completion: Cell::new(Some(Completion::new())),
+            completion: CompletionCell::new(),
             core,
         }
-    }
-
-    /// Looks at the completion, or changes it; `f` runs no code of the user (I2).
-    #[inline(always)]
-    fn with<R>(&self, f: impl FnOnce(&mut Completion<Callback, Exception>) -> R) -> R {
-        let mut completion = self.completion.take().unwrap_or_else(|| in_use());
-        let given = f(&mut completion);
-        // It is empty, and there is nothing to be dropped.
-        mem::forget(self.completion.replace(Some(completion)));
-        given
     }
 
     #[inline]
@@ -66,16 +54,16 @@ impl Head {
 
     #[inline]
     pub(crate) fn done(&self) -> bool {
-        self.with(|completion| completion.done())
+        self.completion.done()
     }
 
     #[inline]
     pub(crate) fn state(&self) -> State {
-        self.with(|completion| completion.state())
+        self.completion.with(|completion| completion.state())
     }
 
     pub(crate) fn cancelled(&self) -> bool {
-        self.with(|completion| completion.cancelled())
+        self.completion.with(|completion| completion.cancelled())
     }
 
     /// Waits for the value, or says why there is none; marks an exception as retrieved.
@@ -83,11 +71,13 @@ impl Head {
     /// `None` while pending, `Some(Ok(()))` when there is a value.
     #[inline]
     pub(crate) fn outcome(&self) -> Option<Result<()>> {
-        let is_value = self.with(|completion| match completion.outcome() {
-            Outcome::Pending => None,
-            Outcome::Value => Some(true),
-            Outcome::Exception(_) | Outcome::Cancelled => Some(false),
-        })?;
+        let is_value = self
+            .completion
+            .with(|completion| match completion.outcome() {
+                Outcome::Pending => None,
+                Outcome::Value => Some(true),
+                Outcome::Exception(_) | Outcome::Cancelled => Some(false),
+            })?;
         Some(if is_value {
             Ok(())
         } else {
@@ -98,12 +88,12 @@ impl Head {
     /// True when there is a value, or was before it was taken.
     #[inline]
     pub(crate) fn has_value(&self) -> bool {
-        self.with(|completion| matches!(completion.outcome(), Outcome::Value))
+        self.completion.has_value()
     }
 
     /// The exception it has finished with, if it has; marks it as retrieved. `None` also when cancelled.
     pub(crate) fn exception(&self) -> Option<Exception> {
-        self.with(|completion| {
+        self.completion.with(|completion| {
             completion.retrieve();
             match completion.outcome() {
                 Outcome::Exception(exception) => Some(exception.clone()),
@@ -116,29 +106,25 @@ impl Head {
     #[cold]
     fn failure(&self) -> Exception {
         self.exception()
-            .unwrap_or_else(|| Exception::new(self.with(Completion::cancelled_error)))
+            .unwrap_or_else(|| Exception::new(self.completion.with(Completion::cancelled_error)))
     }
 
-    /// Has the task with this token stepped when the future, which is pending, is done.
+    /// Has the task with this token stepped when the future is done.
     #[inline(always)]
     pub(crate) fn keep_step(&self, token: Token) {
-        let added = self.keep_callback(Callback::step(token));
-        debug_assert!(matches!(added, AddCallback::Added), "it is pending");
-        // There is nothing in it to be dropped.
-        mem::forget(added);
+        if let Err(step) = self.completion.add_first_callback(Callback::step(token))
+            && let AddCallback::ScheduleNow(_) = self.keep_callback(step)
+        {
+            self.core.schedule(token);
+        }
     }
 
     /// Keeps a callback, or gives it back if the future is done.
-    #[inline(always)]
+    #[inline(never)]
     fn keep_callback(&self, callback: Callback) -> AddCallback<Callback> {
-        self.with(|completion| completion.add_callback(callback))
+        self.completion
+            .with(|completion| completion.add_callback(callback))
     }
-}
-
-/// Only the global allocator runs meanwhile, and that has no business with this future.
-#[cold]
-fn in_use() -> ! {
-    panic!("the future is being changed");
 }
 
 /// A shared, untyped handle. Clones are the same future.
@@ -157,7 +143,11 @@ impl Deref for AnyFuture {
 impl Drop for AnyFuture {
     #[inline]
     fn drop(&mut self) {
-        if self.is_last_handle() && self.with(|completion| completion.unretrieved().is_some()) {
+        if self.is_last_handle()
+            && self
+                .completion
+                .with(|completion| completion.unretrieved().is_some())
+        {
             self.report_unretrieved();
         }
     }
@@ -309,7 +299,7 @@ impl AnyFuture {
 
     /// Nothing is to be reported of this future any more.
     pub(crate) fn retrieve(&self) {
-        self.with(Completion::retrieve);
+        self.completion.with(Completion::retrieve);
     }
 
     /// The error that stands for this future's cancellation (CPython's `_make_cancelled_error`).
@@ -318,13 +308,14 @@ impl AnyFuture {
             Some(state) if !self.cancelled() => {
                 CancelledError::from_message(state.cancel_message())
             }
-            _ => self.with(Completion::cancelled_error),
+            _ => self.completion.with(Completion::cancelled_error),
         }
     }
 
     /// The message of the `cancel(msg)` that cancelled this future; none for a coroutine that ended by the error.
     pub(crate) fn cancel_message(&self) -> Option<Arc<str>> {
-        self.with(|completion| completion.cancel_message().map(Arc::from))
+        self.completion
+            .with(|completion| completion.cancel_message().map(Arc::from))
     }
 
     // --- changing ----------------------------------------------------------------------------
@@ -332,7 +323,7 @@ impl AnyFuture {
     /// Pending -> Finished with the value that the body holds.
     #[inline]
     pub(crate) fn finish(&self) -> Result<()> {
-        let finished = self.with(Completion::finish);
+        let finished = self.completion.with(Completion::finish);
         match finished.map(|callbacks| self.schedule(callbacks)) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(closed)) => refused(closed),
@@ -343,7 +334,7 @@ impl AnyFuture {
     /// As `finish`, for a future without a value; false if it was done before.
     #[inline]
     pub(crate) fn finish_pending(&self) -> bool {
-        let finished = self.with(Completion::finish);
+        let finished = self.completion.with(Completion::finish);
         match finished {
             Ok(callbacks) => {
                 // The only error is that the loop is closed, and then nobody is left to hear.
@@ -356,13 +347,15 @@ impl AnyFuture {
 
     /// Pending -> Finished with an exception.
     pub(crate) fn set_exception(&self, exception: Exception) -> Result<()> {
-        let changed = self.with(|completion| completion.set_exception(exception));
+        let changed = self
+            .completion
+            .with(|completion| completion.set_exception(exception));
         Ok(self.schedule(changed.map_err(InvalidStateError::from)?)?)
     }
 
     /// Pending -> Cancelled; false if it is done already.
     pub(crate) fn cancel_plain(&self, message: Option<Arc<str>>) -> bool {
-        let changed = self.with(|completion| {
+        let changed = self.completion.with(|completion| {
             completion.retrieve();
             completion.cancel(message)
         });
@@ -371,7 +364,9 @@ impl AnyFuture {
 
     /// Pending -> Cancelled by the error that ended the coroutine.
     pub(crate) fn cancel_with(&self, error: CancelledError) -> bool {
-        let changed = self.with(|completion| completion.cancel_with(error));
+        let changed = self
+            .completion
+            .with(|completion| completion.cancel_with(error));
         self.schedule_cancelled(changed)
     }
 
@@ -412,24 +407,31 @@ impl AnyFuture {
 
     /// Takes out every callback that matches; the count.
     pub(crate) fn remove_callbacks(&self, matches: impl FnMut(&Callback) -> bool) -> usize {
-        let removed = self.with(|completion| completion.remove_callbacks(matches));
+        let removed = self
+            .completion
+            .with(|completion| completion.remove_callbacks(matches));
         removed.len()
     }
 
     /// Takes out the first callback that matches.
     pub(crate) fn remove_callback(&self, matches: impl FnMut(&Callback) -> bool) {
-        let removed = self.with(|completion| completion.remove_callback(matches));
+        let removed = self
+            .completion
+            .with(|completion| completion.remove_callback(matches));
         drop(removed);
     }
 
     /// On whose behalf the callbacks are there.
     pub(crate) fn awaiting(&self) -> Vec<Awaiting> {
-        let callbacks: Vec<_> = self.with(|completion| completion.callbacks().cloned().collect());
+        let callbacks: Vec<_> = self
+            .completion
+            .with(|completion| completion.callbacks().cloned().collect());
         callbacks.iter().flat_map(Callback::awaiting).collect()
     }
 
     pub(crate) fn has_callback(&self, matches: impl FnMut(&Callback) -> bool) -> bool {
-        self.with(|completion| completion.callbacks().any(matches))
+        self.completion
+            .with(|completion| completion.callbacks().any(matches))
     }
 
     /// Writes the text that asyncio's `repr` gives, with `value` for the result where its type can be shown.
@@ -449,7 +451,9 @@ impl AnyFuture {
         depth: usize,
     ) -> fmt::Result {
         let created_at = self.core.inspection().sites.get(self.address());
-        let snapshot = self.with(|completion| Snapshot::of(completion, created_at));
+        let snapshot = self
+            .completion
+            .with(|completion| Snapshot::of(completion, created_at));
         snapshot.fmt(f, self, value, depth)
     }
 }

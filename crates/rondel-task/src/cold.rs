@@ -3,6 +3,7 @@
 //! It lies in memory of its own, which is taken when there is something for it.
 
 use std::cell::Cell;
+use std::mem;
 use std::sync::Arc;
 
 use rondel_context::Context;
@@ -75,6 +76,11 @@ impl Cold {
         };
         self.waiters[index] = Some(waiter);
         WaiterPlace(u32::try_from(index + 1).expect("memory is full long before"))
+    }
+
+    pub(crate) fn take_waiters(&mut self) -> Vec<Option<Await>> {
+        self.gaps.clear();
+        mem::take(&mut self.waiters)
     }
 
     pub(crate) fn remove_waiter(

@@ -257,6 +257,15 @@ impl Core {
         }
     }
 
+    /// As `schedule`, for a task that has waited and may be far off in memory.
+    #[inline]
+    pub(crate) fn schedule_again(&self, token: Token) {
+        let newly = self.slab.borrow().schedule(token);
+        if newly {
+            self.scheduler().wake(token);
+        }
+    }
+
     /// As `schedule`, for a task that will look after itself if it is running.
     pub(crate) fn schedule_unless_running(&self, state: &TaskState) {
         if !state.flags.has(Flag::Running) {

@@ -3,23 +3,23 @@
 //! It knows no task; the step decides when to poll and what an outcome means.
 //!
 //! ```text
-//!               poll: value                     take, clear
-//!  Coroutine --------------------> Value(0) -----------------> Empty
-//!      |                            |    ^                       ^
-//!      |                     value  v    | the last reader ends  |
-//!      |                          Value(n readers)               |
-//!      +---------------------------------------------------------+
+//!               poll: value                  take, clear
+//!  Coroutine --------------------> Value ------------------> Empty
+//!      |                           |   ^                       ^
+//!      |                      look v   | the look ends         |
+//!      |                           Shown                       |
+//!      +-------------------------------------------------------+
 //!               poll: error, clear
 //! ```
 //!
 //! # Invariants
-//! - I1: The status says what is in the place. While the coroutine is polled or dropped, or a value is dropped, it is `BUSY`, and
+//! - I1: The status says what is in the place. While the coroutine is polled or dropped, or a value is dropped, it is `Busy`, and
 //!   the place belongs to whoever set it so: whoever comes in by re-entrance then gets `None` or `false` and touches nothing.
 //! - I2: From the first poll until it is dropped the coroutine does not move: `poll` asks for a pinned cell, the cell is
 //!   `!Unpin`, only a value is ever moved out, and the coroutine is dropped in place.
 //! - I3: What is in the place is dropped once, by the poll that finishes the coroutine, by `clear`, or with the cell; or it is a
 //!   value that `take` moves out.
-//! - I4: A value with readers is neither moved nor dropped.
+//! - I4: A value that is `Shown` is neither moved nor dropped. Looks are nested, so the outermost is the last one to end.
 
 #![allow(
     unsafe_code,
@@ -29,7 +29,6 @@
 use std::cell::{Cell, UnsafeCell};
 use std::marker::PhantomPinned;
 use std::mem::ManuallyDrop;
-use std::ops::Deref;
 use std::pin::Pin;
 use std::ptr;
 use std::task::{Context, Poll};
@@ -49,22 +48,15 @@ union Place<C, T> {
     value: ManuallyDrop<T>,
 }
 
-/// A byte, which is written and read as a whole: an enum with a number in it would be written in parts.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
-struct Status(u8);
-
-impl Status {
-    const COROUTINE: Self = Self(0);
-    const BUSY: Self = Self(1);
-    const EMPTY: Self = Self(2);
-    /// Without readers; what is above it is a value with some.
-    const VALUE: Self = Self(3);
-
-    /// That of a value with one more reader; none if there is no value, or it has 252 readers.
-    fn one_more(self) -> Option<Self> {
-        let is_value = self >= Self::VALUE;
-        self.0.checked_add(1).filter(|_| is_value).map(Self)
-    }
+/// A byte, which is written and read as a whole: with a number in it, it would be written in parts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Status {
+    Coroutine,
+    Value,
+    /// Somebody looks at the value.
+    Shown,
+    Busy,
+    Empty,
 }
 
 impl<C, T> CoroutineCell<C, T>
@@ -74,7 +66,7 @@ where
     #[inline]
     pub(crate) const fn new(coroutine: C) -> Self {
         Self {
-            status: Cell::new(Status::COROUTINE),
+            status: Cell::new(Status::Coroutine),
             place: UnsafeCell::new(Place {
                 coroutine: ManuallyDrop::new(coroutine),
             }),
@@ -94,11 +86,11 @@ where
         error: &mut Option<Exception>,
     ) -> Poll<()> {
         let cell = self.get_ref();
-        if cell.status.get() != Status::COROUTINE {
+        if cell.status.get() != Status::Coroutine {
             return Poll::Pending;
         }
         // A panic leaves the coroutine where it is, to be dropped.
-        let mut busy = Busy::new(cell, Status::COROUTINE);
+        let mut busy = Meanwhile::new(&cell.status, Status::Busy, Status::Coroutine);
         // SAFETY: there is a coroutine, and it is ours (I1).
         let coroutine = unsafe { &mut *cell.coroutine() };
         // SAFETY: the cell is pinned, and nothing moves the coroutine out of it until it is dropped in place (I2).
@@ -106,14 +98,14 @@ where
         let Poll::Ready(outcome) = coroutine.poll(cx) else {
             return Poll::Pending;
         };
-        busy.after = Status::EMPTY;
+        busy.after = Status::Empty;
         // SAFETY: the coroutine is still in the place and ours, and is not used again (I3).
         unsafe { ptr::drop_in_place(cell.coroutine()) };
         match outcome {
             Ok(value) => {
                 // SAFETY: the place is ours, and what was in it is dropped.
                 unsafe { cell.finished().write(value) };
-                busy.after = Status::VALUE;
+                busy.after = Status::Value;
             }
             Err(exception) => *error = Some(exception),
         }
@@ -138,13 +130,15 @@ impl<C, T> CoroutineCell<C, T> {
     pub(crate) fn clear(&self) -> bool {
         let before = self.status.get();
         let _busy = match before {
-            Status::EMPTY => return true,
-            Status::COROUTINE | Status::VALUE => Busy::new(self, Status::EMPTY),
-            _ => return false,
+            Status::Empty => return true,
+            Status::Coroutine | Status::Value => {
+                Meanwhile::new(&self.status, Status::Busy, Status::Empty)
+            }
+            Status::Busy | Status::Shown => return false,
         };
         match before {
             // SAFETY: that is what is in the place, it is ours, and is not used again (I1, I3).
-            Status::COROUTINE => unsafe { ptr::drop_in_place(self.coroutine()) },
+            Status::Coroutine => unsafe { ptr::drop_in_place(self.coroutine()) },
             // SAFETY: as above, and nobody reads it (I4).
             _ => unsafe { ptr::drop_in_place(self.finished()) },
         }
@@ -153,23 +147,23 @@ impl<C, T> CoroutineCell<C, T> {
 
     /// Moves the value out, if there is one and nobody is reading it right now.
     pub(crate) fn take(&self) -> Option<T> {
-        if self.status.get() != Status::VALUE {
+        if self.status.get() != Status::Value {
             return None;
         }
-        self.status.set(Status::EMPTY);
+        self.status.set(Status::Empty);
         // SAFETY: there was a value, nobody reads it, and from now on nobody finds it there (I1, I3, I4).
         Some(unsafe { self.finished().read() })
     }
 
-    /// Borrows the value, if there is one.
-    pub(crate) fn value(&self) -> Option<Reading<'_, T>> {
-        self.status.set(self.status.get().one_more()?);
-        // SAFETY: there is a value, and it stays where it is as long as there is a reader (I4).
-        let value = unsafe { &*self.finished() };
-        Some(Reading {
-            value,
-            status: &self.status,
-        })
+    /// Shows the value, if there is one; it can be shown again meanwhile, but not taken.
+    pub(crate) fn look<R>(&self, f: impl FnOnce(&T) -> R) -> Option<R> {
+        let before = self.status.get();
+        let (Status::Value | Status::Shown) = before else {
+            return None;
+        };
+        let _shown = Meanwhile::new(&self.status, Status::Shown, before);
+        // SAFETY: there is a value, and it stays where it is until the look ends (I4).
+        Some(f(unsafe { &*self.finished() }))
     }
 }
 
@@ -180,47 +174,24 @@ impl<C, T> Drop for CoroutineCell<C, T> {
     }
 }
 
-/// Makes a cell `BUSY`, and says what it is afterwards, also after a panic.
-struct Busy<'a> {
+/// Gives a cell a status, and another one afterwards, also after a panic.
+struct Meanwhile<'a> {
     status: &'a Cell<Status>,
     after: Status,
 }
 
-impl<'a> Busy<'a> {
+impl<'a> Meanwhile<'a> {
     #[inline]
-    fn new<C, T>(cell: &'a CoroutineCell<C, T>, after: Status) -> Self {
-        cell.status.set(Status::BUSY);
-        Self {
-            status: &cell.status,
-            after,
-        }
+    fn new(status: &'a Cell<Status>, meanwhile: Status, after: Status) -> Self {
+        status.set(meanwhile);
+        Self { status, after }
     }
 }
 
-impl Drop for Busy<'_> {
+impl Drop for Meanwhile<'_> {
     #[inline]
     fn drop(&mut self) {
         self.status.set(self.after);
-    }
-}
-
-/// A value that is being read, and so stays where it is.
-pub(crate) struct Reading<'a, T> {
-    value: &'a T,
-    status: &'a Cell<Status>,
-}
-
-impl<T> Deref for Reading<'_, T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        self.value
-    }
-}
-
-impl<T> Drop for Reading<'_, T> {
-    fn drop(&mut self) {
-        self.status.set(Status(self.status.get().0 - 1));
     }
 }
 
@@ -280,7 +251,7 @@ mod tests {
         assert_eq!(cell.as_ref().poll(&mut cx, &mut None), Poll::Ready(()));
         assert_eq!(drops.get(), 1);
         assert_eq!(cell.as_ref().poll(&mut cx, &mut None), Poll::Pending);
-        assert_eq!(cell.value().as_deref(), Some(&7));
+        assert_eq!(cell.look(|value| *value), Some(7));
         assert_eq!(cell.take(), Some(7));
         assert_eq!(cell.take(), None);
         drop(cell);
@@ -288,18 +259,28 @@ mod tests {
     }
 
     #[test]
-    fn a_value_stays_while_it_is_read_by_as_many_as_can_be_counted() {
+    fn a_value_stays_while_somebody_looks_at_it() {
+        fn look(cell: &CoroutineCell<Steady, u32>, depth: u32) -> u32 {
+            let again = |value: &u32| match depth {
+                0 => *value,
+                depth => look(cell, depth - 1),
+            };
+            let looked = cell.look(again).expect("it is there");
+            assert!(!cell.clear() && cell.take().is_none());
+            looked
+        }
+
         let (cell, _) = steady(0);
         let mut cx = Context::from_waker(Waker::noop());
         assert_eq!(cell.as_ref().poll(&mut cx, &mut None), Poll::Ready(()));
-        let mut readers: Vec<_> = std::iter::from_fn(|| cell.value()).collect();
-        assert_eq!(readers.len(), 252);
-        assert!(!cell.clear() && cell.take().is_none());
-        readers.pop();
-        assert_eq!(cell.value().as_deref(), Some(&7));
-        drop(readers);
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            cell.look(|_| -> () { panic!("no") })
+        }));
+        assert!(panicked.is_err());
+        let seen = cell.look(|_| look(&cell, 300));
+        assert_eq!(seen, Some(7));
         assert_eq!(cell.take(), Some(7));
-        assert!(cell.value().is_none(), "it is gone");
+        assert!(cell.look(|_| ()).is_none(), "it is gone");
     }
 
     #[test]

@@ -38,6 +38,7 @@ mod cancel;
 mod cell;
 mod cold;
 mod completer;
+mod completion_cell;
 mod core;
 mod coroutine;
 mod crew;

@@ -54,6 +54,12 @@ fn generation_of(token: Token) -> u16 {
     (token.to_bits() >> GENERATION_SHIFT) as u16
 }
 
+/// The lines of memory that a task with a coroutine of a few words takes.
+const SHORT: usize = 3;
+
+/// Those of a task with a coroutine that handles a connection, which is long for a task.
+const LONG: usize = 6;
+
 /// The tasks of one loop.
 pub(crate) struct Slab {
     loop_id: u16,
@@ -134,7 +140,7 @@ impl Slab {
     #[inline]
     pub(crate) fn prefetch_task(&self, token: Token) {
         if let Some(shared) = self.candidate(token) {
-            shared.prefetch();
+            shared.prefetch(SHORT);
         }
     }
 
@@ -155,6 +161,17 @@ impl Slab {
     pub(crate) fn state(&self, token: Token) -> Option<&TaskState> {
         let state = self.candidate(token)?.part()?;
         state.is_named_by(token).then_some(state)
+    }
+
+    /// Marks the task of a token as scheduled, and has the rest of it fetched until its turn comes; true if it was not.
+    #[inline]
+    pub(crate) fn schedule(&self, token: Token) -> bool {
+        let Some(shared) = self.candidate(token) else {
+            return false;
+        };
+        shared.prefetch(LONG);
+        let state = shared.part().filter(|state| state.is_named_by(token));
+        state.is_some_and(TaskState::schedule)
     }
 
     /// Takes out the task with this token, if it is still there; its token and every copy of it are stale from now on.

@@ -425,7 +425,7 @@ impl TaskState {
 
     #[cold]
     fn clear_further_waiters(&self, core: &Core) {
-        let further = self.look_at_cold(|cold| mem::take(&mut cold.waiters));
+        let further = self.look_at_cold(Cold::take_waiters);
         for waiter in further.into_iter().flatten().flatten() {
             let_go(core, waiter.awaited);
         }

@@ -3,7 +3,7 @@
 mod common;
 
 use std::cell::{Cell, RefCell};
-use std::future::{IntoFuture, poll_fn};
+use std::future::{Future as _, IntoFuture, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -375,6 +375,39 @@ fn a_waker_that_comes_back_at_once_finds_a_future_that_is_done() {
     event_loop.run_once().unwrap();
     assert!(SEEN.get());
     drop(FUTURE.take());
+}
+
+#[test]
+fn a_waker_whose_destructor_completes_the_future_costs_no_wake_up() {
+    thread_local! {
+        static AWAITED: RefCell<Option<Future<u32>>> = const { RefCell::new(None) };
+    }
+
+    struct CompletesWhenDropped;
+
+    impl Wake for CompletesWhenDropped {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    impl Drop for CompletesWhenDropped {
+        fn drop(&mut self) {
+            if let Some(awaited) = AWAITED.take() {
+                awaited.set_result(1).expect("it is pending");
+            }
+        }
+    }
+
+    let outcome = run_virtual(async {
+        let awaited = get_running_loop()?.create_future();
+        AWAITED.set(Some(awaited.clone()));
+        let mut leaf = awaited.into_future();
+        let waker = Waker::from(Arc::new(CompletesWhenDropped));
+        assert!(poll_with(&mut leaf, &waker).is_pending());
+        drop(waker);
+        // The task takes the place of the waker, whose last handle is dropped for it.
+        create_task(poll_fn(move |cx| Pin::new(&mut leaf).poll(cx)))?.await
+    });
+    assert_eq!(outcome.unwrap(), 1);
 }
 
 #[test]
