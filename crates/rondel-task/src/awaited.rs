@@ -28,14 +28,6 @@ impl Awaited {
             Self::Sleep(alarm) => core.scheduler().alarm_time(*alarm).is_some(),
         }
     }
-
-    pub(crate) fn is(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Future(future), Self::Future(other)) => future.ptr_eq(other),
-            (Self::Sleep(alarm), Self::Sleep(other)) => alarm == other,
-            (Self::Future(_), Self::Sleep(_)) | (Self::Sleep(_), Self::Future(_)) => false,
-        }
-    }
 }
 
 /// What a coroutine begins to wait for, as [`Awaited`].
@@ -45,11 +37,12 @@ pub(crate) enum Waiting<'a> {
     Sleep(Alarm),
 }
 
-impl From<Waiting<'_>> for Awaited {
-    fn from(waiting: Waiting<'_>) -> Self {
-        match waiting {
-            Waiting::Future(future) => Self::Future(future.clone()),
-            Waiting::Sleep(alarm) => Self::Sleep(alarm),
+impl Waiting<'_> {
+    #[inline]
+    pub(crate) fn to_word(self) -> AnyWord {
+        match self {
+            Self::Future(future) => future.to_word(),
+            Self::Sleep(alarm) => AnyWord::number(alarm.to_bits()),
         }
     }
 }
@@ -68,11 +61,7 @@ impl AwaitedCell {
 
     /// Puts something in, where nothing was.
     #[inline]
-    pub(crate) fn set(&self, awaited: Waiting<'_>) {
-        let word = match awaited {
-            Waiting::Future(future) => future.to_word(),
-            Waiting::Sleep(alarm) => AnyWord::number(alarm.to_bits()),
-        };
+    pub(crate) fn set(&self, word: AnyWord) {
         // It was empty, and there is nothing to be dropped.
         mem::forget(self.0.replace(Some(word)));
     }

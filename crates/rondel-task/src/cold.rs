@@ -4,13 +4,15 @@
 
 use std::cell::Cell;
 use std::mem;
+use std::panic::Location;
 use std::sync::Arc;
 
 use rondel_context::Context;
 use rondel_sched::Alarm;
 use rondel_shared::{NoBody, Shared};
 
-use crate::awaited::{Await, Awaited};
+use crate::awaited::{Await, Awaited, AwaitedCell};
+use crate::cell::AnyWord;
 use crate::core::Core;
 use crate::shielded::Shields;
 
@@ -51,11 +53,17 @@ pub(crate) struct Interrupted {
     pub(crate) message: Option<Arc<str>>,
 }
 
+/// A waiter behind the first, or the gap that one has left.
+struct Further {
+    awaited: AwaitedCell,
+    at: &'static Location<'static>,
+}
+
 /// What most tasks never need.
 #[derive(Default)]
 pub(crate) struct Cold {
-    /// The waiters behind the first, each at its place; what has left leaves a gap, to be filled again.
-    pub(crate) waiters: Vec<Option<Await>>,
+    /// The waiters behind the first, each at its place; gaps are filled again.
+    waiters: Vec<Further>,
     gaps: Vec<u32>,
     pub(crate) interrupted: Vec<Interrupted>,
     pub(crate) name: Option<Box<str>>,
@@ -66,21 +74,37 @@ pub(crate) struct Cold {
 }
 
 impl Cold {
-    pub(crate) fn add_waiter(&mut self, waiter: Await) -> WaiterPlace {
+    /// Takes a word and not what it stands for: what is written in pieces and read as a whole has to be waited for.
+    pub(crate) fn add_waiter(
+        &mut self,
+        awaited: AnyWord,
+        at: &'static Location<'static>,
+    ) -> WaiterPlace {
         let index = match self.gaps.pop() {
             Some(index) => index as usize,
             None => {
-                self.waiters.push(None);
+                let awaited = AwaitedCell::default();
+                self.waiters.push(Further { awaited, at });
                 self.waiters.len() - 1
             }
         };
-        self.waiters[index] = Some(waiter);
+        let further = &mut self.waiters[index];
+        further.awaited.set(awaited);
+        further.at = at;
         WaiterPlace(u32::try_from(index + 1).expect("memory is full long before"))
     }
 
-    pub(crate) fn take_waiters(&mut self) -> Vec<Option<Await>> {
+    pub(crate) fn has_waited_for_several(&self) -> bool {
+        !self.waiters.is_empty()
+    }
+
+    pub(crate) fn take_waiters(&mut self) -> Vec<Awaited> {
         self.gaps.clear();
-        mem::take(&mut self.waiters)
+        let waiters = mem::take(&mut self.waiters);
+        waiters
+            .iter()
+            .filter_map(|further| further.awaited.take())
+            .collect()
     }
 
     pub(crate) fn remove_waiter(
@@ -89,20 +113,26 @@ impl Cold {
         awaited: &Awaited,
     ) -> Option<Awaited> {
         let index = (place.0 as usize).checked_sub(1)?;
-        let waiter = self.waiters.get_mut(index)?;
-        let removed = waiter.take_if(|waiter| waiter.awaited.is(awaited))?;
+        let cell = &self.waiters.get(index)?.awaited;
+        if !cell.is(awaited) {
+            return None;
+        }
         self.gaps.push(place.0 - 1);
-        Some(removed.awaited)
+        cell.take()
     }
 
-    pub(crate) fn pending_awaits(&self, core: &Core) -> impl Iterator<Item = &Await> {
-        let awaits = self.waiters.iter().flatten();
+    pub(crate) fn pending_awaits(&self, core: &Core) -> impl Iterator<Item = Await> {
+        let awaits = self.waiters.iter().filter_map(|further| {
+            let at = further.at;
+            let awaited = further.awaited.get()?;
+            Some(Await { awaited, at })
+        });
         awaits.filter(|waiter| waiter.awaited.is_pending(core))
     }
 
     pub(crate) fn pending_waiters(&self, core: &Core) -> Vec<Awaited> {
         self.pending_awaits(core)
-            .map(|waiter| waiter.awaited.clone())
+            .map(|waiter| waiter.awaited)
             .collect()
     }
 }

@@ -25,6 +25,7 @@ use rondel_shared::{NoBody, Shared};
 
 use crate::awaited::{Await, Awaited, AwaitedCell, Waiting};
 use crate::cancel::Waiters;
+use crate::cell::AnyWord;
 use crate::cold::{Cold, Interrupted, Rare, WaiterPlace};
 use crate::core::{Core, NO_TASK};
 use crate::flags::{Flag, Flags};
@@ -305,16 +306,16 @@ impl TaskState {
         at: &'static Location<'static>,
     ) -> WaiterPlace {
         if !self.waiter.is_empty() {
-            return self.add_further_waiter(awaited.into(), at);
+            return self.add_further_waiter(awaited.to_word(), at);
         }
-        self.waiter.set(awaited);
+        self.waiter.set(awaited.to_word());
         self.awaited_at.set(at);
         WaiterPlace::FIRST
     }
 
     #[cold]
-    fn add_further_waiter(&self, awaited: Awaited, at: &'static Location<'static>) -> WaiterPlace {
-        self.with_cold(|cold| cold.add_waiter(Await { awaited, at }))
+    fn add_further_waiter(&self, awaited: AnyWord, at: &'static Location<'static>) -> WaiterPlace {
+        self.with_cold(|cold| cold.add_waiter(awaited, at))
     }
 
     /// Takes a waiter out of its place, if it is still there.
@@ -345,7 +346,7 @@ impl TaskState {
     /// True if the task has ever waited for more than one thing at a time.
     #[inline]
     fn waits_for_several(&self) -> bool {
-        self.look_at_cold(|cold| !cold.waiters.is_empty())
+        self.look_at_cold(|cold| cold.has_waited_for_several())
             .unwrap_or(false)
     }
 
@@ -361,7 +362,7 @@ impl TaskState {
     pub(crate) fn pending_awaits(&self, core: &Core) -> Vec<Await> {
         let at = self.awaited_at.get();
         let first = self.waiter(core).map(|awaited| Await { awaited, at });
-        let more = self.look_at_cold(|cold| cold.pending_awaits(core).cloned().collect::<Vec<_>>());
+        let more = self.look_at_cold(|cold| cold.pending_awaits(core).collect::<Vec<_>>());
         first.into_iter().chain(more.unwrap_or_default()).collect()
     }
 
@@ -426,8 +427,8 @@ impl TaskState {
     #[cold]
     fn clear_further_waiters(&self, core: &Core) {
         let further = self.look_at_cold(Cold::take_waiters);
-        for waiter in further.into_iter().flatten().flatten() {
-            let_go(core, waiter.awaited);
+        for awaited in further.into_iter().flatten() {
+            let_go(core, awaited);
         }
     }
 }
