@@ -105,8 +105,11 @@ impl Head {
     /// What a future that is done has instead of a value.
     #[cold]
     fn failure(&self) -> Exception {
-        self.exception()
-            .unwrap_or_else(|| Exception::new(self.completion.with(Completion::cancelled_error)))
+        let raised = match self.cancelled() {
+            true => None,
+            false => self.exception(),
+        };
+        raised.unwrap_or_else(|| Exception::new(self.completion.with(Completion::cancelled_error)))
     }
 
     /// Has the task with this token stepped when the future is done.
@@ -323,7 +326,7 @@ impl AnyFuture {
     /// Pending -> Finished with the value that the body holds.
     #[inline]
     pub(crate) fn finish(&self) -> Result<()> {
-        let finished = self.completion.with(Completion::finish);
+        let finished = self.completion.finish();
         match finished.map(|callbacks| self.schedule(callbacks)) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(closed)) => refused(closed),
@@ -334,7 +337,7 @@ impl AnyFuture {
     /// As `finish`, for a future without a value; false if it was done before.
     #[inline]
     pub(crate) fn finish_pending(&self) -> bool {
-        let finished = self.completion.with(Completion::finish);
+        let finished = self.completion.finish();
         match finished {
             Ok(callbacks) => {
                 // The only error is that the loop is closed, and then nobody is left to hear.
@@ -364,9 +367,7 @@ impl AnyFuture {
 
     /// Pending -> Cancelled by the error that ended the coroutine.
     pub(crate) fn cancel_with(&self, error: CancelledError) -> bool {
-        let changed = self
-            .completion
-            .with(|completion| completion.cancel_with(error));
+        let changed = self.completion.cancel_with(error);
         self.schedule_cancelled(changed)
     }
 

@@ -16,7 +16,7 @@
 use std::cell::Cell;
 use std::mem;
 
-use rondel_future::{Completion, Outcome};
+use rondel_future::{Callbacks, Cancel, CancelledError, Completion, InvalidStateError, Outcome};
 
 use crate::callback::Callback;
 use crate::exception::Exception;
@@ -58,13 +58,32 @@ impl CompletionCell {
         matches!(self.content().outcome(), Outcome::Value)
     }
 
+    /// Calls one method that allocates nothing and drops nothing (L1).
+    #[inline(always)]
+    fn change<R>(&self, method: impl FnOnce(&mut Content) -> R) -> R {
+        // SAFETY: nobody else looks at what is in the cell while the reference is there (L1).
+        let content = unsafe { &mut *self.0.as_ptr() };
+        method(content.as_mut().unwrap_or_else(|| in_use()))
+    }
+
     /// Keeps a callback if it is the first of a pending future, and otherwise gives it back.
     #[inline(always)]
     pub(crate) fn add_first_callback(&self, callback: Callback) -> Result<(), Callback> {
-        // SAFETY: nobody else looks at what is in the cell while the reference is there (L1).
-        match unsafe { &mut *self.0.as_ptr() } {
-            Some(content) => content.add_first_callback(callback),
-            None => Err(callback),
+        self.change(|content| content.add_first_callback(callback))
+    }
+
+    #[inline]
+    pub(crate) fn finish(&self) -> Result<Callbacks<Callback>, InvalidStateError> {
+        self.change(Completion::finish)
+    }
+
+    /// Cancels by the error that has ended a coroutine.
+    #[inline]
+    pub(crate) fn cancel_with(&self, error: CancelledError) -> Cancel<Callback> {
+        match error.message() {
+            // It would be boxed.
+            Some(_) => self.with(|content| content.cancel_with(error)),
+            None => self.change(|content| content.cancel_with(error)),
         }
     }
 }
@@ -91,7 +110,7 @@ mod tests {
         let second = cell.add_first_callback(step(2));
         assert!(second.is_err_and(|second| second.steps(Token::from_bits(2))));
         assert!(!cell.done() && !cell.has_value());
-        let kept = cell.with(Completion::finish).unwrap();
+        let kept = cell.finish().unwrap();
         let kept: Vec<_> = kept.into_iter().collect();
         assert!(matches!(kept.as_slice(), [first] if first.steps(Token::from_bits(1))));
         assert!(cell.done() && cell.has_value());
@@ -102,9 +121,10 @@ mod tests {
     fn who_comes_while_it_is_changed_finds_nothing_to_change() {
         let cell = CompletionCell::new();
         cell.with(|_| {
-            assert!(cell.add_first_callback(step(1)).is_err());
             let panics = |f: &dyn Fn() -> bool| catch_unwind(AssertUnwindSafe(f)).is_err();
             assert!(panics(&|| cell.done()) && panics(&|| cell.has_value()));
+            assert!(panics(&|| cell.add_first_callback(step(1)).is_ok()));
+            assert!(panics(&|| cell.finish().is_ok()));
             assert!(panics(&|| cell.with(|content| content.done())));
         });
         assert!(!cell.done());
