@@ -54,8 +54,6 @@ mod pool;
 mod prefetch;
 mod queue;
 mod shared;
-#[cfg(test)]
-mod test_body;
 mod view;
 mod word;
 

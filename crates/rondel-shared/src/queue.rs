@@ -38,16 +38,9 @@ struct Segment<H: 'static, T: ?Sized + Face> {
 ///
 /// # Examples
 /// ```
-/// use rondel_shared::Queue;
-/// # use rondel_shared::{Face, Word};
-/// # struct Name;
-/// # impl Face for Name {
-/// #     type Part = ();
-/// #     type Argument<'a> = ();
-/// #     type Outcome = ();
-/// # }
+/// use rondel_shared::{NoBody, Queue, Word};
 ///
-/// let queue = Queue::<(), Name>::new();
+/// let queue = Queue::<(), NoBody>::new();
 /// queue.push(Word::number(1));
 /// let end = queue.end();
 /// queue.push(Word::number(2));
@@ -266,9 +259,9 @@ impl<H: 'static, T: ?Sized + Face> fmt::Debug for Queue<H, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Shared, test_body::Body};
+    use crate::{NoBody, Shared};
 
-    type Words = Queue<(), Body>;
+    type Words = Queue<(), NoBody>;
 
     fn push(queue: &Words, number: u64) {
         queue.push(Word::number(number));
@@ -356,7 +349,7 @@ mod tests {
 
     #[test]
     fn pointers_are_owned_while_they_stand_there() {
-        let pointer: Shared<(), Body> = Shared::new((), Body(1));
+        let pointer: Shared<(), NoBody> = Shared::new((), NoBody);
         let queue = Words::new();
         for _ in 0..20 {
             queue.push(Word::pointer(pointer.clone()));
@@ -383,11 +376,11 @@ mod tests {
         }
 
         let dropped = std::rc::Rc::<Cell<usize>>::default();
-        let queue = Queue::<Fragile, Body>::new();
+        let queue = Queue::<Fragile, NoBody>::new();
         let many = 2 * SEGMENT;
         for number in 0..many {
             let fragile = Fragile(dropped.clone(), number == 3);
-            queue.push(Word::pointer(Shared::new(fragile, Body(0))));
+            queue.push(Word::pointer(Shared::new(fragile, NoBody)));
         }
         let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(queue)));
         assert!(panicked.is_err());

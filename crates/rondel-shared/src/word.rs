@@ -56,21 +56,11 @@ mod packed {
     ///
     /// # Examples
     /// ```
-    /// use rondel_shared::{Face, Opened, Shared, View, Word};
-    /// # struct Name(&'static str);
-    /// # impl Face for Name {
-    /// #     type Part = ();
-    /// #     type Argument<'a> = ();
-    /// #     type Outcome = ();
-    /// # }
-    /// # impl View<Name> for Name {
-    /// #     fn view(body: &Name) -> &Name { body }
-    /// #     fn call(_: &Name, (): ()) {}
-    /// # }
+    /// use rondel_shared::{NoBody, Opened, Shared, Word};
     ///
-    /// let name: Shared<(), Name> = Shared::new((), Name("a"));
+    /// let name: Shared<&str, NoBody> = Shared::new("a", NoBody);
     /// let words = [Word::pointer(name), Word::number(7)];
-    /// assert_eq!(words[0].as_pointer().map(|name| name.body().0), Some("a"));
+    /// assert_eq!(words[0].as_pointer().map(|name| *name.head()), Some("a"));
     /// let [name, number] = words;
     /// assert!(matches!(name.open(), Opened::Pointer(_)));
     /// assert!(matches!(number.open(), Opened::Number(7)));
@@ -230,17 +220,17 @@ mod plain {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::test_body::Body;
+    use crate::NoBody;
 
     /// The same for both kinds of word.
     macro_rules! check {
         ($word:ty) => {
-            let pointer: Shared<(), Body> = Shared::new((), Body(7));
+            let pointer: Shared<u8, NoBody> = Shared::new(7, NoBody);
             let word = <$word>::pointer(pointer.clone());
             let same = word.clone();
             assert_eq!(pointer.count(), 3);
             assert_eq!(word.as_number(), None);
-            assert_eq!(same.as_pointer().map(|shared| shared.body().0), Some(7));
+            assert_eq!(same.as_pointer().map(|shared| *shared.head()), Some(7));
             let Opened::Pointer(opened) = word.open() else {
                 panic!("it was a pointer");
             };
@@ -261,13 +251,13 @@ mod tests {
 
     #[test]
     fn a_word_gives_back_what_it_was_made_of() {
-        check!(Word<(), Body>);
-        check!(plain::Word<(), Body>);
+        check!(Word<u8, NoBody>);
+        check!(plain::Word<u8, NoBody>);
     }
 
     #[test]
     #[cfg(target_pointer_width = "64")]
     fn it_is_one_word_and_so_is_an_option_of_it() {
-        assert_eq!(size_of::<Option<Word<(), Body>>>(), size_of::<usize>());
+        assert_eq!(size_of::<Option<Word<u8, NoBody>>>(), size_of::<usize>());
     }
 }
