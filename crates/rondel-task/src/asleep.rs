@@ -27,6 +27,7 @@ use crate::awaiter::cancelled_error_of_current_task;
 use crate::cold::WaiterPlace;
 use crate::core::Core;
 use crate::exception::{Exception, Result};
+use crate::flags::Flag;
 use crate::task_state::TaskState;
 use crate::waker;
 
@@ -85,6 +86,7 @@ impl Asleep {
     pub(crate) fn poll(&mut self, cx: &Context<'_>) -> Polled {
         if self.core.take_throw() {
             let own = self.leave();
+            self.note_returned();
             let error = own.unwrap_or_else(|| cancelled_error_of_current_task(&self.core));
             return Polled::Over(Err(error));
         }
@@ -117,7 +119,20 @@ impl Asleep {
                 at: self.at,
             };
         }
-        Polled::Over(interruption.map_or(Ok(()), Err))
+        Polled::Over(match interruption {
+            Some(error) => {
+                self.note_returned();
+                Err(error)
+            }
+            None => Ok(()),
+        })
+    }
+
+    /// The task gets its error here, and nowhere else.
+    #[cold]
+    fn note_returned(&self) {
+        let forget = |state: &TaskState| state.flags.clear(Flag::Interrupted);
+        self.core.look_at_task(self.token, forget);
     }
 
     #[inline]

@@ -154,7 +154,14 @@ fn ask_the_only_one(task: &AnyFuture, state: &TaskState, message: &Option<Arc<st
         Some(Awaited::Future(future)) if matches!(future.kind(), Kind::Plain) => {
             future.cancel_plain(message.clone())
         }
-        Some(Awaited::Sleep(alarm)) => state.interrupt(task.core(), alarm, message.clone()),
+        Some(Awaited::Sleep(alarm)) => {
+            let accepted = state.interrupt(task.core(), alarm, message.clone());
+            if accepted {
+                // Nobody else has the error, should the coroutine not come back to the sleep.
+                state.flags.set(Flag::Interrupted);
+            }
+            accepted
+        }
         Some(Awaited::Future(_)) | None => return false,
     };
     if !accepted {

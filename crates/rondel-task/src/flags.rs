@@ -15,6 +15,8 @@ pub(crate) enum Flag {
     Visiting = 1 << 3,
     /// The loop reports that it ended before this task did.
     LogDestroyPending = 1 << 4,
+    /// A request went to the one sleep that the task waited for, which has not returned the error yet.
+    Interrupted = 1 << 5,
 }
 
 /// The flags of one task.
@@ -40,6 +42,21 @@ impl Flags {
         self.0.set(self.0.get() & !(flag as u8));
     }
 
+    /// True while there is an error that no leaf has returned.
+    #[inline]
+    pub(crate) fn is_to_be_thrown(&self) -> bool {
+        self.0.get() & (Flag::MustCancel as u8 | Flag::Interrupted as u8) != 0
+    }
+
+    /// Forgets such errors, and says whether there were any.
+    #[inline]
+    pub(crate) fn take_errors(&self) -> bool {
+        let any = self.is_to_be_thrown();
+        self.clear(Flag::MustCancel);
+        self.clear(Flag::Interrupted);
+        any
+    }
+
     /// Clears a flag, and says whether it was set.
     #[inline]
     pub(crate) fn take(&self, flag: Flag) -> bool {
@@ -61,6 +78,7 @@ mod tests {
             Flag::MustCancel,
             Flag::Visiting,
             Flag::LogDestroyPending,
+            Flag::Interrupted,
         ];
         for (place, flag) in all.into_iter().enumerate() {
             let flags = Flags::new(flag);
@@ -71,7 +89,7 @@ mod tests {
             all.iter().for_each(|flag| flags.set(*flag));
             flags.clear(flag);
             assert!(!flags.has(flag));
-            assert_eq!(all.iter().filter(|flag| flags.has(**flag)).count(), 4);
+            assert_eq!(all.iter().filter(|flag| flags.has(**flag)).count(), 5);
         }
     }
 }

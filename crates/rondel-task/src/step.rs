@@ -54,8 +54,12 @@ enum End {
 pub(crate) fn step(core: &Core, task: &AnyFuture, state: &TaskState, rung: bool) {
     state.forget_done_waiter(core, rung);
     let throw = state.flags.take(Flag::MustCancel);
-    if throw && !state.flags.has(Flag::Started) {
-        return end_unstarted(core, task, state);
+    if throw {
+        // One error is enough.
+        state.flags.clear(Flag::Interrupted);
+        if !state.flags.has(Flag::Started) {
+            return end_unstarted(core, task, state);
+        }
     }
 
     let token = state.token();
@@ -79,13 +83,13 @@ pub(crate) fn step(core: &Core, task: &AnyFuture, state: &TaskState, rung: bool)
     }
 
     match polled {
-        Ok(Poll::Pending) if undelivered || state.flags.has(Flag::MustCancel) => {
+        Ok(Poll::Pending) if undelivered || state.flags.is_to_be_thrown() => {
             pass_cancel_on(core, task, state, undelivered);
         }
         Ok(Poll::Pending) => {}
         Ok(Poll::Ready(())) => match error {
             Some(exception) => end_with_exception(core, task, state, exception),
-            None if undelivered || state.flags.take(Flag::MustCancel) => {
+            None if undelivered | state.flags.take_errors() => {
                 end(core, task, state, End::Cancelled);
             }
             None => end_with_value(core, task, state),
@@ -131,6 +135,7 @@ fn end_with_panic(core: &Core, task: &AnyFuture, state: &TaskState, payload: Box
 #[cold]
 fn pass_cancel_on(core: &Core, task: &AnyFuture, state: &TaskState, undelivered: bool) {
     state.flags.set(Flag::MustCancel);
+    state.flags.clear(Flag::Interrupted);
     let message = state.cancel_message();
     if state.is_waiting(core) {
         if cancel_all(core, state, &message) {

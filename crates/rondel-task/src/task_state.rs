@@ -5,7 +5,7 @@
 //! # Invariants
 //! - I1: The waiters are the futures and sleeps that the suspended coroutine was seen waiting for: a leaf adds what it waits for
 //!   when it is polled and pending, and takes it out when it is done or dropped; a step forgets the first if it is done.
-//! - I2: While `MustCancel` is set, a step of the task is scheduled, running, or bound to come because a waiter is done.
+//! - I2: While `MustCancel` or `Interrupted` is set, a step of the task is scheduled, running, or bound to come because a waiter is done.
 //! - I3: A task is scheduled exactly while its token stands in the ready queue, which it does at most once. Other threads cannot know;
 //!   what they send is marked as sent, and steps the task only if its token does not stand there.
 //!
@@ -256,6 +256,8 @@ impl TaskState {
 
     /// Takes back one request; one that is held back only if no other is there.
     pub(crate) fn uncancel(&self) -> u32 {
+        // Where a sleep was given an error and has gone without returning it, it is that request which is taken back.
+        self.flags.clear(Flag::Interrupted);
         match self.cancelling() {
             0 => drop(self.with_shields(Shields::take_last)),
             1 => self.flags.clear(Flag::MustCancel),
@@ -287,7 +289,7 @@ impl TaskState {
 
     /// The coroutine goes behind one more shield, with the error that was to be thrown next, if there is one.
     pub(crate) fn enter_shield(&self, is_thrown: bool) {
-        let is_cancelled = is_thrown || self.flags.take(Flag::MustCancel);
+        let is_cancelled = is_thrown | self.flags.take_errors();
         let message = self.cancel_message();
         self.with_cold(|cold| cold.shields.enter(is_cancelled.then_some(message)));
         if is_cancelled {

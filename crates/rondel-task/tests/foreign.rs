@@ -39,6 +39,11 @@ fn poll_with<F: core::future::Future + Unpin>(future: &mut F, waker: &Waker) -> 
     Pin::new(future).poll(&mut Context::from_waker(waker))
 }
 
+/// Polls once, as a part of the task that awaits it.
+async fn polled_here<F: core::future::Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
+    poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
+}
+
 // --- foreign combinators in our tasks ------------------------------------------------------------
 
 #[test]
@@ -408,6 +413,105 @@ fn a_waker_whose_destructor_completes_the_future_costs_no_wake_up() {
         create_task(poll_fn(move |cx| Pin::new(&mut leaf).poll(cx)))?.await
     });
     assert_eq!(outcome.unwrap(), 1);
+}
+
+#[test]
+fn a_cancellation_reaches_a_task_whose_sleep_is_not_what_it_awaits() {
+    check(
+        async |log: Trace| {
+            let (_sender, receiver) = oneshot::channel::<()>();
+            let inner = log.clone();
+            let task = create_task(async move {
+                let mut asleep = pin!(sleep(LONG));
+                assert!(polled_here(asleep.as_mut()).await.is_pending());
+                let received = receiver.await;
+                inner.log(format_args!("went on with {received:?}"));
+                Ok(())
+            })?;
+            tick().await?;
+            log.log(task.cancel());
+            log.log(format_args!("{:?}", task.await));
+            Ok(())
+        },
+        &["true", "Err(CancelledError)", "Ok(())"],
+    );
+}
+
+#[test]
+fn a_cancellation_that_a_sleep_was_given_is_felt_at_the_next_wait() {
+    check(
+        async |log: Trace| {
+            let (sender, receiver) = oneshot::channel();
+            let inner = log.clone();
+            let task = create_task(async move {
+                let mut asleep = pin!(sleep(LONG));
+                assert!(polled_here(asleep.as_mut()).await.is_pending());
+                inner.log(format_args!("{:?}", receiver.await));
+                let outcome = sleep(secs(1)).await;
+                inner.log(format_args!("{outcome:?}"));
+                outcome
+            })?;
+            tick().await?;
+            task.cancel();
+            sender.send(7).expect("it is waited for");
+            log.log(format_args!("{:?}", task.await));
+            Ok(())
+        },
+        &[
+            "Ok(7)",
+            "Err(CancelledError)",
+            "Err(CancelledError)",
+            "Ok(())",
+        ],
+    );
+}
+
+#[test]
+fn a_cancellation_that_a_sleep_was_given_ends_a_task_that_waits_no_more() {
+    check(
+        async |log: Trace| {
+            let (sender, receiver) = oneshot::channel();
+            let task = create_task(async move {
+                let mut asleep = pin!(sleep(LONG));
+                assert!(polled_here(asleep.as_mut()).await.is_pending());
+                Ok(receiver.await?)
+            })?;
+            tick().await?;
+            task.cancel();
+            sender.send(7).expect("it is waited for");
+            log.log(format_args!("{:?}", task.await));
+            Ok(())
+        },
+        &["Err(CancelledError)", "Ok(())"],
+    );
+}
+
+#[test]
+fn a_sleep_that_returns_its_error_leaves_nothing_of_it() {
+    check(
+        async |log: Trace| {
+            let (sender, receiver) = oneshot::channel();
+            let inner = log.clone();
+            let task = create_task(async move {
+                inner.log(format_args!("{:?}", sleep(LONG).await));
+                inner.log(format_args!("{:?}", receiver.await));
+                sleep(secs(1)).await?;
+                Ok("cleaned up")
+            })?;
+            tick().await?;
+            task.cancel();
+            sleep(secs(1)).await?;
+            sender.send(7).expect("it is waited for");
+            log.log(format_args!("{:?}", task.await));
+            Ok(())
+        },
+        &[
+            "Err(CancelledError)",
+            "Ok(7)",
+            "Ok(\"cleaned up\")",
+            "Ok(())",
+        ],
+    );
 }
 
 #[test]
