@@ -97,8 +97,8 @@ pub(crate) struct Receiver {
     spare: Cell<Messages>,
 }
 
-/// For how many messages memory is kept.
-const KEPT: usize = 4096;
+/// How many bytes are kept for messages to come, and as many for what is in them beyond a word.
+const KEPT_BYTES: usize = 32 << 10;
 
 impl Injector {
     /// Sends a message; messages of one thread arrive in order.
@@ -183,7 +183,7 @@ impl Receiver {
         let spare = self.spare.take();
         let mut sent = self.empty(&mut self.injector.mailbox(), spare);
         sent.drain(each);
-        sent.trim(KEPT);
+        sent.trim(KEPT_BYTES);
         self.spare.set(sent);
     }
 

@@ -59,20 +59,20 @@ impl Messages {
         let mut calls = self.calls.drain(..);
         for word in self.words.drain(..) {
             match word {
-                CALL => calls
-                    .next()
-                    .map(Received::Call)
-                    .into_iter()
-                    .for_each(&mut each),
+                CALL => {
+                    if let Some(call) = calls.next() {
+                        each(Received::Call(call));
+                    }
+                }
                 token => each(Received::Wake(Token::from_bits(token))),
             }
         }
     }
 
-    /// Makes room for at most `kept` of them.
-    pub(crate) fn trim(&mut self, kept: usize) {
-        self.words.shrink_to(kept);
-        self.calls.shrink_to(kept);
+    /// Gives back the memory that they take beyond so many bytes for words, and for calls.
+    pub(crate) fn trim(&mut self, bytes: usize) {
+        self.words.shrink_to(bytes / size_of::<u64>());
+        self.calls.shrink_to(bytes / size_of::<Call>());
     }
 
     /// Gives the callbacks, and forgets the tokens.

@@ -27,7 +27,7 @@ use crate::exception::Result;
 use crate::flags::Flag;
 use crate::inspect::{Inspection, awaits_text};
 use crate::running;
-use crate::slab::{Slab, is_sent};
+use crate::slab::{Slab, begin_turn};
 use crate::step::{drop_coroutine, step};
 use crate::task_options::{Factory, Start, TaskOptions};
 use crate::task_state::TaskState;
@@ -247,21 +247,24 @@ impl Core {
     /// Puts the task's token into the ready queue, unless it stands there already.
     #[inline]
     pub(crate) fn schedule(&self, token: Token) {
-        let newly = self
-            .slab
-            .borrow()
-            .state(token)
-            .is_some_and(TaskState::schedule);
-        if newly {
-            self.scheduler().wake(token);
-        }
+        let newly = self.look_at_task(token, TaskState::schedule);
+        self.wake_if(newly, token);
     }
 
     /// As `schedule`, for a task that has waited and may be far off in memory.
     #[inline]
     pub(crate) fn schedule_again(&self, token: Token) {
-        let newly = self.slab.borrow().schedule(token);
-        if newly {
+        let newly = self
+            .slab
+            .borrow()
+            .fetched_state(token)
+            .map(TaskState::schedule);
+        self.wake_if(newly, token);
+    }
+
+    #[inline]
+    fn wake_if(&self, newly: Option<bool>, token: Token) {
+        if newly == Some(true) {
             self.scheduler().wake(token);
         }
     }
@@ -442,10 +445,8 @@ impl Extension for Core {
     /// The token is that of a task that sleeps: its time has come.
     #[inline]
     fn ring(&self, token: Token) {
-        let newly = self.slab.borrow().state(token).is_some_and(TaskState::ring);
-        if newly {
-            self.scheduler().wake(token);
-        }
+        let newly = self.look_at_task(token, TaskState::ring);
+        self.wake_if(newly, token);
     }
 
     fn wake_watched(&self, token: Token) -> Option<Box<dyn fmt::Debug>> {
@@ -483,14 +484,6 @@ impl Extension for Core {
         let texts: Vec<String> = tasks.iter().map(text).collect();
         (!texts.is_empty()).then(|| texts.join(", "))
     }
-}
-
-/// A token's turn has come, and `task` is in its slot: gives its state and whether an alarm of it has rung, if it is to be stepped.
-#[inline(always)]
-fn begin_turn(task: &AnyFuture, token: Token) -> Option<(&TaskState, bool)> {
-    let state = task.task_state()?;
-    let is_meant = state.is_named_by(token) && !(is_sent(token) && state.is_scheduled());
-    is_meant.then(|| (state, state.begin_turn()))
 }
 
 impl Drop for Core {

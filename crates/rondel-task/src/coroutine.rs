@@ -23,7 +23,7 @@
 
 #![allow(
     unsafe_code,
-    reason = "one allocation a task instead of two, and one word to say what is in it: a boxed coroutine costs a spawn 15 % more"
+    reason = "one allocation a task instead of two, and one byte to say what is in it: a boxed coroutine costs a spawn 15 % more"
 )]
 
 use std::cell::{Cell, UnsafeCell};
@@ -48,7 +48,7 @@ union Place<C, T> {
     value: ManuallyDrop<T>,
 }
 
-/// A byte, which is written and read as a whole: with a number in it, it would be written in parts.
+/// A byte, which beside a coroutine that is smaller than a word takes no word of its own.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Status {
     Coroutine,

@@ -45,7 +45,7 @@ pub(crate) fn sent(token: Token) -> Token {
 }
 
 #[inline]
-pub(crate) fn is_sent(token: Token) -> bool {
+fn is_sent(token: Token) -> bool {
     token.to_bits() & SENT != 0
 }
 
@@ -72,6 +72,20 @@ pub(crate) struct Slab {
 #[inline]
 fn empty(generation: u16, next_free: u32) -> AnyWord {
     AnyWord::number(u64::from(generation) << GENERATION_SHIFT | u64::from(next_free))
+}
+
+/// A token's turn has come, and `task` is in its slot: gives its state and whether an alarm of it has rung, if it is to be stepped.
+#[inline(always)]
+pub(crate) fn begin_turn(task: &AnyFuture, token: Token) -> Option<(&TaskState, bool)> {
+    let state = task.task_state()?;
+    let is_meant = state.is_named_by(token) && !(is_sent(token) && state.is_scheduled());
+    is_meant.then(|| (state, state.begin_turn()))
+}
+
+/// The state of what is in the slot of a token, if it is the task of the token.
+#[inline]
+fn state_of(candidate: &Shared<Head, dyn Body>, token: Token) -> Option<&TaskState> {
+    candidate.part().filter(|state| state.is_named_by(token))
 }
 
 impl Slab {
@@ -101,7 +115,7 @@ impl Slab {
         )
     }
 
-    /// By an eighth, as the slots are most of what the loop knows of a task that waits, and a large vector mostly grows where it is.
+    /// By an eighth: a slot is all that a loop keeps of a task beside the task, and doubling would leave up to half of them empty.
     #[cold]
     fn grow(&mut self) {
         let slot = u32::try_from(self.slots.len()).unwrap_or(NO_SLOT);
@@ -159,19 +173,15 @@ impl Slab {
     /// The state of a token's task.
     #[inline]
     pub(crate) fn state(&self, token: Token) -> Option<&TaskState> {
-        let state = self.candidate(token)?.part()?;
-        state.is_named_by(token).then_some(state)
+        state_of(self.candidate(token)?, token)
     }
 
-    /// Marks the task of a token as scheduled, and has the rest of it fetched until its turn comes; true if it was not.
+    /// As `state`, and has the task fetched until its turn comes.
     #[inline]
-    pub(crate) fn schedule(&self, token: Token) -> bool {
-        let Some(shared) = self.candidate(token) else {
-            return false;
-        };
-        shared.prefetch(LONG);
-        let state = shared.part().filter(|state| state.is_named_by(token));
-        state.is_some_and(TaskState::schedule)
+    pub(crate) fn fetched_state(&self, token: Token) -> Option<&TaskState> {
+        let candidate = self.candidate(token)?;
+        candidate.prefetch(LONG);
+        state_of(candidate, token)
     }
 
     /// Takes out the task with this token, if it is still there; its token and every copy of it are stale from now on.

@@ -17,7 +17,8 @@ use futures::executor::{LocalPool, block_on};
 use futures::stream::{FuturesUnordered, StreamExt};
 use futures::task::LocalSpawnExt;
 use rondel_task::{
-    EventLoop, Future, Result, create_task, get_running_loop, run, run_virtual, sleep, sleep_result,
+    EventLoop, Future, Result, Task, create_task, current_task, get_running_loop, run, run_virtual,
+    shielded, sleep, sleep_result,
 };
 
 /// Counts how often it is woken.
@@ -415,75 +416,87 @@ fn a_waker_whose_destructor_completes_the_future_costs_no_wake_up() {
     assert_eq!(outcome.unwrap(), 1);
 }
 
+/// A task that has polled a sleep and does not come back to it, suspended in `rest`.
+async fn leave_a_sleep<T: 'static>(
+    rest: impl AsyncFnOnce() -> Result<T> + 'static,
+) -> Result<Task<T>> {
+    let task = create_task(async move {
+        let mut asleep = pin!(sleep(LONG));
+        assert!(polled_here(asleep.as_mut()).await.is_pending());
+        rest().await
+    })?;
+    tick().await?;
+    Ok(task)
+}
+
 #[test]
 fn a_cancellation_reaches_a_task_whose_sleep_is_not_what_it_awaits() {
-    check(
-        async |log: Trace| {
-            let (_sender, receiver) = oneshot::channel::<()>();
-            let inner = log.clone();
-            let task = create_task(async move {
-                let mut asleep = pin!(sleep(LONG));
-                assert!(polled_here(asleep.as_mut()).await.is_pending());
-                let received = receiver.await;
-                inner.log(format_args!("went on with {received:?}"));
-                Ok(())
-            })?;
-            tick().await?;
-            log.log(task.cancel());
-            log.log(format_args!("{:?}", task.await));
-            Ok(())
-        },
-        &["true", "Err(CancelledError)", "Ok(())"],
-    );
+    let outcome = run_virtual(async {
+        let (_sender, receiver) = oneshot::channel::<()>();
+        let task = leave_a_sleep(async move || Ok(receiver.await?)).await?;
+        assert!(task.cancel());
+        task.await
+    });
+    assert!(outcome.unwrap_err().is_cancelled());
 }
 
 #[test]
 fn a_cancellation_that_a_sleep_was_given_is_felt_at_the_next_wait() {
-    check(
-        async |log: Trace| {
-            let (sender, receiver) = oneshot::channel();
-            let inner = log.clone();
-            let task = create_task(async move {
-                let mut asleep = pin!(sleep(LONG));
-                assert!(polled_here(asleep.as_mut()).await.is_pending());
-                inner.log(format_args!("{:?}", receiver.await));
-                let outcome = sleep(secs(1)).await;
-                inner.log(format_args!("{outcome:?}"));
-                outcome
-            })?;
-            tick().await?;
-            task.cancel();
-            sender.send(7).expect("it is waited for");
-            log.log(format_args!("{:?}", task.await));
-            Ok(())
-        },
-        &[
-            "Ok(7)",
-            "Err(CancelledError)",
-            "Err(CancelledError)",
-            "Ok(())",
-        ],
-    );
+    let outcome = run_virtual(async {
+        let (sender, receiver) = oneshot::channel();
+        let task = leave_a_sleep(async move || {
+            let received = receiver.await?;
+            Ok((received, sleep(secs(1)).await.is_err()))
+        });
+        let task = task.await?;
+        task.cancel();
+        sender.send(7).expect("it is waited for");
+        task.await
+    });
+    assert_eq!(outcome.unwrap(), (7, true));
 }
 
 #[test]
 fn a_cancellation_that_a_sleep_was_given_ends_a_task_that_waits_no_more() {
-    check(
-        async |log: Trace| {
-            let (sender, receiver) = oneshot::channel();
-            let task = create_task(async move {
-                let mut asleep = pin!(sleep(LONG));
-                assert!(polled_here(asleep.as_mut()).await.is_pending());
-                Ok(receiver.await?)
-            })?;
-            tick().await?;
-            task.cancel();
-            sender.send(7).expect("it is waited for");
-            log.log(format_args!("{:?}", task.await));
-            Ok(())
-        },
-        &["Err(CancelledError)", "Ok(())"],
-    );
+    let outcome = run_virtual(async {
+        let (sender, receiver) = oneshot::channel();
+        let task = leave_a_sleep(async move || Ok(receiver.await?)).await?;
+        task.cancel();
+        sender.send(7).expect("it is waited for");
+        task.await
+    });
+    assert!(outcome.unwrap_err().is_cancelled());
+}
+
+#[test]
+fn a_request_that_a_sleep_was_given_can_be_taken_back() {
+    let outcome = run_virtual(async {
+        let (sender, receiver) = oneshot::channel();
+        let task = leave_a_sleep(async move || Ok(receiver.await?)).await?;
+        task.cancel();
+        assert_eq!(task.uncancel(), 0);
+        sender.send(7).expect("it is waited for");
+        task.await
+    });
+    assert_eq!(outcome.unwrap(), 7);
+}
+
+#[test]
+fn what_is_asked_before_a_shield_is_held_back_by_it_and_is_one_error() {
+    let outcome = run_virtual(async {
+        let (sender, receiver) = oneshot::channel();
+        let task = create_task(async move {
+            receiver.await?;
+            current_task().expect("it runs in a task").cancel();
+            shielded(sleep(secs(1))).await?;
+            Ok((sleep(secs(1)).await.is_err(), sleep(secs(1)).await.is_ok()))
+        })?;
+        tick().await?;
+        task.cancel();
+        sender.send(7).expect("it is waited for");
+        task.await
+    });
+    assert_eq!(outcome.unwrap(), (true, true));
 }
 
 #[test]
