@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use rondel_sched::{Alarm, Token};
 
-use crate::awaited::{Awaited, Waiting};
+use crate::awaited::{Rest, Waiting};
 use crate::awaiter::cancelled_error_of_current_task;
 use crate::cold::WaiterPlace;
 use crate::core::Core;
@@ -71,7 +71,9 @@ impl Asleep {
             return Err(cancelled_error_of_current_task(core));
         }
         let alarm = core.scheduler().set_alarm(when, token)?;
-        let place = core.look_at_task(token, |state| state.add_waiter(Waiting::Sleep(alarm), at));
+        let place = core.look_at_task(token, |state| {
+            state.add_waiter(Waiting::Rest(Rest::until(alarm)), at)
+        });
         Ok(place.map(|place| Self {
             core: core.clone(),
             at,
@@ -95,7 +97,7 @@ impl Asleep {
         };
         if self.is_polled_by_task(cx) && self.place.is_first() {
             // The step has looked already.
-            let sleeps = |state: &TaskState| state.sleeps_first(alarm);
+            let sleeps = |state: &TaskState| state.rests_at(self.place, Rest::until(alarm));
             if self.core.look_at_task(self.token, sleeps) == Some(true) {
                 return Polled::Asleep;
             }
@@ -151,8 +153,8 @@ impl Asleep {
     #[inline]
     fn leave_waiters(&self, alarm: Alarm) -> Option<Exception> {
         let interruption = self.core.look_at_task(self.token, |state| {
-            state.remove_waiter(self.place, &Awaited::Sleep(alarm));
-            state.take_interruption(alarm)
+            state.end_rest_at(self.place, Rest::until(alarm));
+            state.take_interruption(Rest::until(alarm))
         });
         interruption.flatten().map(Exception::new)
     }

@@ -1,4 +1,4 @@
-//! What a coroutine waits for: a future, or a time.
+//! What a coroutine waits for: a future, a time, or a call.
 //!
 //! A task keeps the first of what it waits for in a cell, and further ones in a list of its own (`task_state`).
 
@@ -12,12 +12,44 @@ use rondel_shared::Opened;
 use crate::cell::{AnyFuture, AnyWord};
 use crate::core::Core;
 
+/// A time or a call: what nobody but the task waits for, and so needs no future. A number of 63 bits stands for it.
+///
+/// A call is known by a number of 32 bits; those of alarms are all above.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rest(u64);
+
+impl Rest {
+    #[inline]
+    pub(crate) fn until(alarm: Alarm) -> Self {
+        Self(alarm.to_bits())
+    }
+
+    #[inline]
+    pub(crate) fn until_called(number: u32) -> Self {
+        Self(u64::from(number))
+    }
+
+    /// None if it is a call that is waited for.
+    #[inline]
+    pub(crate) fn alarm(self) -> Option<Alarm> {
+        (self.0 > u64::from(u32::MAX)).then(|| Alarm::from_bits(self.0))
+    }
+
+    /// Who is called is taken out of the place where it waits.
+    #[inline]
+    fn is_pending(self, core: &Core) -> bool {
+        match self.alarm() {
+            Some(alarm) => core.scheduler().alarm_time(alarm).is_some(),
+            None => true,
+        }
+    }
+}
+
 /// What a coroutine waits for.
 #[derive(Clone)]
 pub(crate) enum Awaited {
     Future(AnyFuture),
-    /// A time: a future that nobody else could wait for, and so none.
-    Sleep(Alarm),
+    Rest(Rest),
 }
 
 impl Awaited {
@@ -25,7 +57,7 @@ impl Awaited {
     pub(crate) fn is_pending(&self, core: &Core) -> bool {
         match self {
             Self::Future(future) => !future.done(),
-            Self::Sleep(alarm) => core.scheduler().alarm_time(*alarm).is_some(),
+            Self::Rest(rest) => rest.is_pending(core),
         }
     }
 }
@@ -34,7 +66,7 @@ impl Awaited {
 #[derive(Clone, Copy)]
 pub(crate) enum Waiting<'a> {
     Future(&'a AnyFuture),
-    Sleep(Alarm),
+    Rest(Rest),
 }
 
 impl Waiting<'_> {
@@ -42,7 +74,7 @@ impl Waiting<'_> {
     pub(crate) fn to_word(self) -> AnyWord {
         match self {
             Self::Future(future) => future.to_word(),
-            Self::Sleep(alarm) => AnyWord::number(alarm.to_bits()),
+            Self::Rest(rest) => AnyWord::number(rest.0),
         }
     }
 }
@@ -77,34 +109,37 @@ impl AwaitedCell {
 
     #[inline]
     pub(crate) fn is(&self, awaited: &Awaited) -> bool {
-        let same = |word: &AnyWord| match awaited {
-            Awaited::Future(awaited) => awaited.is_pointed_to(word),
-            Awaited::Sleep(awaited) => word.as_pointer().is_none() && alarm(word) == *awaited,
-        };
-        self.look(same) == Some(true)
-    }
-
-    #[inline]
-    pub(crate) fn sleep(&self) -> Option<Alarm> {
-        self.look(|word| word.as_pointer().is_none().then(|| alarm(word)))
-            .flatten()
-    }
-
-    pub(crate) fn clear_sleep(&self, alarm: Alarm) {
-        if self.sleep() == Some(alarm) {
-            self.0.set(None);
+        match awaited {
+            Awaited::Future(awaited) => self.look(|word| awaited.is_pointed_to(word)) == Some(true),
+            Awaited::Rest(awaited) => self.rest() == Some(*awaited),
         }
     }
 
-    /// Lets go of a future that is done, and of a sleep that `is_over`; what is still waited for stays.
+    #[inline]
+    pub(crate) fn rest(&self) -> Option<Rest> {
+        self.look(|word| word.as_number().map(Rest)).flatten()
+    }
+
+    /// Takes a rest out; false if it is not here.
+    #[inline]
+    pub(crate) fn end_rest(&self, rest: Rest) -> bool {
+        let is_here = self.rest() == Some(rest);
+        if is_here {
+            // There is nothing in it to be dropped.
+            mem::forget(self.0.take());
+        }
+        is_here
+    }
+
+    /// Lets go of a future that is done, and of a rest that `is_over`; what is still waited for stays.
     #[inline(always)]
-    pub(crate) fn forget_done(&self, is_over: impl FnOnce(Alarm) -> bool) {
+    pub(crate) fn forget_done(&self, is_over: impl FnOnce(Rest) -> bool) {
         let Some(word) = self.0.take() else {
             return;
         };
         let is_done = match word.as_pointer() {
             Some(shared) => shared.head().done(),
-            None => is_over(alarm(&word)),
+            None => word.as_number().is_none_or(|rest| is_over(Rest(rest))),
         };
         if is_done {
             drop(awaited(word));
@@ -129,14 +164,8 @@ impl AwaitedCell {
 fn awaited(word: AnyWord) -> Awaited {
     match word.open() {
         Opened::Pointer(shared) => Awaited::Future(AnyFuture::from_shared(shared)),
-        Opened::Number(alarm) => Awaited::Sleep(Alarm::from_bits(alarm)),
+        Opened::Number(rest) => Awaited::Rest(Rest(rest)),
     }
-}
-
-/// The alarm that a word stands for which is no pointer.
-#[inline]
-fn alarm(word: &AnyWord) -> Alarm {
-    Alarm::from_bits(word.as_number().unwrap_or(0))
 }
 
 impl Drop for AwaitedCell {

@@ -17,15 +17,13 @@ use std::iter::Chain;
 use std::sync::Arc;
 use std::{option, vec};
 
-use rondel_sched::Alarm;
-
-use crate::awaited::Awaited;
+use crate::awaited::{Awaited, Rest};
 use crate::body::Kind;
 use crate::cell::AnyFuture;
 use crate::flags::Flag;
 use crate::task_state::TaskState;
 
-/// What a task waits for: mostly one future, or a time.
+/// What a task waits for: mostly one future, or a rest.
 pub(crate) type Waiters = Chain<option::IntoIter<Awaited>, vec::IntoIter<Awaited>>;
 
 /// A task or a gather of which the children are being asked.
@@ -87,8 +85,8 @@ pub(crate) fn cancel_from(future: &AnyFuture, shields: u32, message: Option<Arc<
                     frames.push(frame);
                     break child;
                 }
-                Some(Awaited::Sleep(alarm)) => {
-                    answer = interrupt(&frame.future, alarm, &message);
+                Some(Awaited::Rest(rest)) => {
+                    answer = interrupt(&frame.future, rest, &message);
                     frames.push(frame);
                     continue;
                 }
@@ -139,7 +137,7 @@ fn ask(future: &AnyFuture, message: &Option<Arc<str>>, shields: u32) -> Asked {
                 return Asked::Children(waiters);
             }
             throw_at_next_step(state, message);
-            future.core().schedule_unless_running(state);
+            schedule(future, state);
             Asked::Answer(true)
         }
         Kind::Gather(_) if future.done() => Asked::Answer(false),
@@ -148,16 +146,16 @@ fn ask(future: &AnyFuture, message: &Option<Arc<str>>, shields: u32) -> Asked {
     }
 }
 
-/// Asks what the task waits for without a frame, where that is one time or one plain future, as it mostly is; false where it is not.
+/// Asks what the task waits for without a frame, where that is one rest or one plain future, as it mostly is; false where it is not.
 fn ask_the_only_one(task: &AnyFuture, state: &TaskState, message: &Option<Arc<str>>) -> bool {
     let accepted = match state.only_waiter(task.core()) {
         Some(Awaited::Future(future)) if matches!(future.kind(), Kind::Plain) => {
             future.cancel_plain(message.clone())
         }
-        Some(Awaited::Sleep(alarm)) => {
-            let accepted = state.interrupt(task.core(), alarm, message.clone());
+        Some(Awaited::Rest(rest)) => {
+            let accepted = state.interrupt(task.core(), rest, message.clone());
             if accepted {
-                // Nobody else has the error, should the coroutine not come back to the sleep.
+                // Nobody else has the error, should the coroutine not come back to the rest.
                 state.flags.set(Flag::Interrupted);
             }
             accepted
@@ -170,10 +168,10 @@ fn ask_the_only_one(task: &AnyFuture, state: &TaskState, message: &Option<Arc<st
     true
 }
 
-/// Ends a sleep of the task; false if it has ended already.
-fn interrupt(task: &AnyFuture, alarm: Alarm, message: &Option<Arc<str>>) -> bool {
+/// Ends a rest of the task; false if it has ended already.
+fn interrupt(task: &AnyFuture, rest: Rest, message: &Option<Arc<str>>) -> bool {
     task.task_state()
-        .is_some_and(|state| state.interrupt(task.core(), alarm, message.clone()))
+        .is_some_and(|state| state.interrupt(task.core(), rest, message.clone()))
 }
 
 /// All children have answered: what the parent answers, and does.
@@ -187,11 +185,18 @@ fn settle(frame: Frame, message: &Option<Arc<str>>) -> bool {
             // Otherwise the step comes because what the task waits for is done, or will be at once: a gather that refuses
             // has only its last callbacks to run.
             if frame.closes_ring && !frame.accepted {
-                frame.future.core().schedule_unless_running(state);
+                schedule(&frame.future, state);
             }
             true
         }
         Kind::Gather(state) => state.cancel(&frame.future, frame.accepted, message.clone()),
+    }
+}
+
+/// Has the task stepped; one that is running looks after itself.
+fn schedule(task: &AnyFuture, state: &TaskState) {
+    if !state.flags.has(Flag::Running) {
+        task.core().schedule(state.token());
     }
 }
 

@@ -1,4 +1,4 @@
-//! What most tasks never have: a name, a context of their own, further waiters, shields, an error for a sleep.
+//! What most tasks never have: a name, a context of their own, further waiters, shields, an error for a rest.
 //!
 //! It lies in memory of its own, which is taken when there is something for it.
 
@@ -8,10 +8,9 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use rondel_context::Context;
-use rondel_sched::Alarm;
 use rondel_shared::{NoBody, Shared};
 
-use crate::awaited::{Await, Awaited, AwaitedCell};
+use crate::awaited::{Await, Awaited, AwaitedCell, Rest};
 use crate::cell::AnyWord;
 use crate::core::Core;
 use crate::shielded::Shields;
@@ -36,7 +35,7 @@ impl Rare {
 }
 
 /// Where a waiter stands: the first, or a number among the further ones.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct WaiterPlace(u32);
 
 impl WaiterPlace {
@@ -47,9 +46,9 @@ impl WaiterPlace {
     }
 }
 
-/// A sleep that was ended by an error, which its leaf has not returned yet.
+/// A rest that was ended by an error, which its leaf has not returned yet.
 pub(crate) struct Interrupted {
-    pub(crate) alarm: Alarm,
+    pub(crate) rest: Rest,
     pub(crate) message: Option<Arc<str>>,
 }
 
@@ -119,6 +118,23 @@ impl Cold {
         }
         self.gaps.push(place.0 - 1);
         cell.take()
+    }
+
+    /// True if the waiter at this place is that rest.
+    pub(crate) fn rests_at(&self, place: WaiterPlace, rest: Rest) -> bool {
+        let index = (place.0 as usize).checked_sub(1);
+        let further = index.and_then(|index| self.waiters.get(index));
+        further.is_some_and(|further| further.awaited.rest() == Some(rest))
+    }
+
+    /// Takes a rest out, wherever it is among the further waiters; false if it is not.
+    pub(crate) fn end_rest(&mut self, rest: Rest) -> bool {
+        let mut waiters = self.waiters.iter();
+        let place = waiters.position(|further| further.awaited.end_rest(rest));
+        if let Some(index) = place {
+            self.gaps.push(index as u32);
+        }
+        place.is_some()
     }
 
     pub(crate) fn pending_awaits(&self, core: &Core) -> impl Iterator<Item = Await> {

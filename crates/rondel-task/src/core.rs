@@ -93,6 +93,10 @@ impl Core {
         self.reactor.scheduler()
     }
 
+    pub(crate) fn downgrade(&self) -> Weak<Self> {
+        self.me.clone()
+    }
+
     pub(crate) fn id(&self) -> u16 {
         self.id
     }
@@ -226,7 +230,10 @@ impl Core {
             Start::Eager if self.reactor.is_running() => {
                 let creator = self.stepping.get().task;
                 let is_kept = self.look_at_task(creator, TaskState::keep_context);
-                self.wake_now(token);
+                match self.reactor.is_watched() {
+                    true => drop(self.wake_watched(token)),
+                    false => self.wake(token),
+                }
                 if is_kept == Some(true) {
                     drop(self.look_at_task(creator, |state| state.take_context()));
                 }
@@ -235,44 +242,39 @@ impl Core {
         }
     }
 
-    /// Steps a task at once, under the eyes of those who watch.
-    fn wake_now(&self, token: Token) {
-        if self.reactor.is_watched() {
-            drop(self.wake_watched(token));
-        } else {
-            self.wake(token);
-        }
-    }
-
     /// Puts the task's token into the ready queue, unless it stands there already.
     #[inline]
     pub(crate) fn schedule(&self, token: Token) {
-        let newly = self.look_at_task(token, TaskState::schedule);
-        self.wake_if(newly, token);
+        self.wake_if(token, TaskState::schedule);
     }
 
     /// As `schedule`, for a task that has waited and may be far off in memory.
     #[inline]
     pub(crate) fn schedule_again(&self, token: Token) {
-        let newly = self
-            .slab
-            .borrow()
-            .fetched_state(token)
-            .map(TaskState::schedule);
-        self.wake_if(newly, token);
+        self.schedule_if(token, |_| true);
     }
 
+    /// As `schedule_again`, if the task `is_meant`, which runs no code of the user; true if it is.
     #[inline]
-    fn wake_if(&self, newly: Option<bool>, token: Token) {
+    pub(crate) fn schedule_if(
+        &self,
+        token: Token,
+        is_meant: impl FnOnce(&TaskState) -> bool,
+    ) -> bool {
+        let slab = self.slab.borrow();
+        let state = slab.fetched_state(token).filter(|state| is_meant(state));
+        let newly = state.map(TaskState::schedule);
+        drop(slab);
         if newly == Some(true) {
             self.scheduler().wake(token);
         }
+        newly.is_some()
     }
 
-    /// As `schedule`, for a task that will look after itself if it is running.
-    pub(crate) fn schedule_unless_running(&self, state: &TaskState) {
-        if !state.flags.has(Flag::Running) {
-            self.schedule(state.token());
+    #[inline]
+    fn wake_if(&self, token: Token, newly: impl FnOnce(&TaskState) -> bool) {
+        if self.look_at_task(token, newly) == Some(true) {
+            self.scheduler().wake(token);
         }
     }
 
@@ -445,8 +447,7 @@ impl Extension for Core {
     /// The token is that of a task that sleeps: its time has come.
     #[inline]
     fn ring(&self, token: Token) {
-        let newly = self.look_at_task(token, TaskState::ring);
-        self.wake_if(newly, token);
+        self.wake_if(token, TaskState::ring);
     }
 
     fn wake_watched(&self, token: Token) -> Option<Box<dyn fmt::Debug>> {

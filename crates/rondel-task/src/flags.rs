@@ -15,7 +15,7 @@ pub(crate) enum Flag {
     Visiting = 1 << 3,
     /// The loop reports that it ended before this task did.
     LogDestroyPending = 1 << 4,
-    /// A request went to the one sleep that the task waited for, which has not returned the error yet.
+    /// A request went to the one rest that the task waited for, which has not returned the error yet.
     Interrupted = 1 << 5,
 }
 

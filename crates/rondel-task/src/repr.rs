@@ -77,8 +77,8 @@ impl Snapshot {
                             future.fmt_nested(f, None, depth + 1)?;
                         }
                         Awaited::Future(_) => f.write_str("...")?,
-                        // What asyncio's `sleep` waits for.
-                        Awaited::Sleep(_) => f.write_str("<Future pending cb=[Task.wakeup()]>")?,
+                        // What it waits for in asyncio.
+                        Awaited::Rest(_) => f.write_str("<Future pending cb=[Task.wakeup()]>")?,
                     }
                 }
             }

@@ -34,7 +34,7 @@ pub(crate) fn core() -> Option<Rc<Core>> {
 
 /// Looks at the loop that runs on this thread; `f` runs no code of the user.
 #[inline]
-fn with_core<R>(f: impl FnOnce(&Core) -> Option<R>) -> Option<R> {
+pub(crate) fn with_core<R>(f: impl FnOnce(&Core) -> Option<R>) -> Option<R> {
     RUNNING.with(|running| running.borrow().as_deref().and_then(f))
 }
 

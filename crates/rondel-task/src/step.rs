@@ -162,7 +162,7 @@ fn cancel_all(core: &Core, state: &TaskState, message: &Option<Arc<str>>) -> boo
     for waiter in state.pending_waiters(core) {
         accepted |= match waiter {
             Awaited::Future(future) => cancel(&future, message.clone()),
-            Awaited::Sleep(alarm) => state.interrupt(core, alarm, message.clone()),
+            Awaited::Rest(rest) => state.interrupt(core, rest, message.clone()),
         };
     }
     accepted

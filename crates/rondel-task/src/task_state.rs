@@ -3,7 +3,7 @@
 //! The rules that read and write these fields are in `step` and `cancel`.
 //!
 //! # Invariants
-//! - I1: The waiters are the futures and sleeps that the suspended coroutine was seen waiting for: a leaf adds what it waits for
+//! - I1: The waiters are the futures and rests that the suspended coroutine was seen waiting for: a leaf adds what it waits for
 //!   when it is polled and pending, and takes it out when it is done or dropped; a step forgets the first if it is done.
 //! - I2: While `MustCancel` or `Interrupted` is set, a step of the task is scheduled, running, or bound to come because a waiter is done.
 //! - I3: A task is scheduled exactly while its token stands in the ready queue, which it does at most once. Other threads cannot know;
@@ -20,10 +20,10 @@ use std::sync::Arc;
 
 use rondel_context::Context;
 use rondel_future::CancelledError;
-use rondel_sched::{Alarm, Token};
+use rondel_sched::Token;
 use rondel_shared::{NoBody, Shared};
 
-use crate::awaited::{Await, Awaited, AwaitedCell, Waiting};
+use crate::awaited::{Await, Awaited, AwaitedCell, Rest, Waiting};
 use crate::cancel::Waiters;
 use crate::cell::AnyWord;
 use crate::cold::{Cold, Interrupted, Rare, WaiterPlace};
@@ -256,7 +256,7 @@ impl TaskState {
 
     /// Takes back one request; one that is held back only if no other is there.
     pub(crate) fn uncancel(&self) -> u32 {
-        // Where a sleep was given an error and has gone without returning it, it is that request which is taken back.
+        // Where a rest was given an error and has gone without returning it, it is that request which is taken back.
         self.flags.clear(Flag::Interrupted);
         match self.cancelling() {
             0 => drop(self.with_shields(Shields::take_last)),
@@ -334,15 +334,15 @@ impl TaskState {
 
     /// A step begins: the first waiter, and mostly the only one, is waited for no longer if it is done.
     ///
-    /// A sleep is, if an alarm of the task has `rung`; only among several the scheduler has to be asked, which may have to be fetched
-    /// from far off in memory.
+    /// A call is not, as long as it stands here. A sleep is, if an alarm of the task has `rung`; only among several the scheduler has to
+    /// be asked, which may have to be fetched from far off in memory.
     #[inline]
     pub(crate) fn forget_done_waiter(&self, core: &Core, rung: bool) {
-        self.waiter
-            .forget_done(|alarm| match self.waits_for_several() {
-                true => core.scheduler().alarm_time(alarm).is_none(),
-                false => rung,
-            });
+        self.waiter.forget_done(|rest| match rest.alarm() {
+            None => false,
+            Some(alarm) if self.waits_for_several() => core.scheduler().alarm_time(alarm).is_none(),
+            Some(_) => rung,
+        });
     }
 
     /// True if the task has ever waited for more than one thing at a time.
@@ -368,7 +368,7 @@ impl TaskState {
         first.into_iter().chain(more.unwrap_or_default()).collect()
     }
 
-    /// True if the task sleeps, or waits for a library future that is not done.
+    /// True if the task rests, or waits for a library future that is not done.
     pub(crate) fn is_waiting(&self, core: &Core) -> bool {
         self.pending_waiters(core).next().is_some()
     }
@@ -387,29 +387,53 @@ impl TaskState {
         first.filter(|first| first.is_pending(core))
     }
 
-    /// Ends a sleep of the task by an error; false if its time has come already.
-    pub(crate) fn interrupt(&self, core: &Core, alarm: Alarm, message: Option<Arc<str>>) -> bool {
-        if !core.scheduler().cancel_alarm(alarm) {
+    /// Ends a rest of the task by an error; false if it has ended already.
+    pub(crate) fn interrupt(&self, core: &Core, rest: Rest, message: Option<Arc<str>>) -> bool {
+        let has_ended = match rest.alarm() {
+            Some(alarm) => !core.scheduler().cancel_alarm(alarm),
+            None => false,
+        };
+        if has_ended || !self.end_rest(rest) {
             return false;
         }
-        self.waiter.clear_sleep(alarm);
-        self.with_cold(|cold| cold.interrupted.push(Interrupted { alarm, message }));
+        self.with_cold(|cold| cold.interrupted.push(Interrupted { rest, message }));
         core.schedule(self.token());
         true
     }
 
-    /// True if this sleep is the first waiter, and no step has found it done.
-    #[inline]
-    pub(crate) fn sleeps_first(&self, alarm: Alarm) -> bool {
-        self.waiter.sleep() == Some(alarm)
+    fn end_rest(&self, rest: Rest) -> bool {
+        self.waiter.end_rest(rest)
+            || self
+                .look_at_cold(|cold| cold.end_rest(rest))
+                .unwrap_or(false)
     }
 
-    /// Takes the error by which a sleep has ended, if it has.
+    /// Takes out the waiter at this place, if it is that rest; false if it has ended already.
     #[inline]
-    pub(crate) fn take_interruption(&self, alarm: Alarm) -> Option<CancelledError> {
+    pub(crate) fn end_rest_at(&self, place: WaiterPlace, rest: Rest) -> bool {
+        match place.is_first() {
+            true => self.waiter.end_rest(rest),
+            false => self.end_rest(rest),
+        }
+    }
+
+    /// True if the waiter at this place is that rest; an alarm of it may have rung since the step began.
+    #[inline]
+    pub(crate) fn rests_at(&self, place: WaiterPlace, rest: Rest) -> bool {
+        match place.is_first() {
+            true => self.waiter.rest() == Some(rest),
+            false => self
+                .look_at_cold(|cold| cold.rests_at(place, rest))
+                .unwrap_or(false),
+        }
+    }
+
+    /// Takes the error by which a rest has ended, if it has.
+    #[inline]
+    pub(crate) fn take_interruption(&self, rest: Rest) -> Option<CancelledError> {
         let taken = self.look_at_cold(|cold| {
             let mut interrupted = cold.interrupted.iter();
-            let place = interrupted.position(|interrupted| interrupted.alarm == alarm)?;
+            let place = interrupted.position(|interrupted| interrupted.rest == rest)?;
             Some(cold.interrupted.swap_remove(place).message)
         });
         taken.flatten().map(CancelledError::from_message)
@@ -438,7 +462,9 @@ impl TaskState {
 /// A sleep that outlives its task, because it is kept elsewhere, rings nobody; above all not the task that has the token next.
 #[cold]
 fn let_go(core: &Core, awaited: Awaited) {
-    if let Awaited::Sleep(alarm) = awaited {
+    if let Awaited::Rest(rest) = awaited
+        && let Some(alarm) = rest.alarm()
+    {
         core.scheduler().redirect_alarm(alarm, NO_TASK);
     }
 }
