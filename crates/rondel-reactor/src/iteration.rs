@@ -16,7 +16,7 @@
 //! asyncio looks at its descriptors in every iteration; here a busy loop looks at a bounded [pace](crate::pace),
 //! and in the iteration after a descriptor was registered.
 
-use std::{any::Any, time::Duration};
+use std::{any::Any, rc::Rc, time::Duration};
 
 use rondel_sched::{Ahead, Host, Runnable, Token, VirtualClock};
 use signal_hook::consts::SIGINT;
@@ -386,6 +386,11 @@ impl Host for Turn<'_> {
     #[inline]
     fn ring(&self, token: Token) {
         self.with_extension(|extension| extension.ring(token));
+    }
+
+    #[inline]
+    fn callback_of(&self, source: u32) -> Option<Rc<dyn Runnable>> {
+        self.event_loop.watchers().begin_turn(source)
     }
 
     fn callback_panicked(&self, callback: &dyn Runnable, payload: Box<dyn Any + Send>) {

@@ -1,4 +1,4 @@
-//! A callback that runs again and again, through the ready queue, unless it is paused, until it is removed.
+//! A callback that runs again and again, through the ready queue, until it is removed.
 //!
 //! Descriptors and signals have such callbacks.
 //! It does not know what it waits for: whoever does schedules it.
@@ -7,54 +7,49 @@
 //!
 //! The one `Handle` that a reader or a signal handler keeps.
 
-use std::{cell::Cell, fmt, panic::Location};
+use std::{
+    cell::{Cell, RefCell},
+    fmt,
+    panic::Location,
+};
 
 use rondel_context::{Context, capture, run_in};
 use rondel_sched::{Runnable, describe_callback};
 
 /// A callback that can be scheduled any number of times.
 pub(crate) trait Recurring: Runnable {
-    /// Makes sure that it never runs again, and drops it unless it is running.
+    /// Makes sure that it never runs again, and drops it; where it is running, its last owner does.
     fn remove(&self);
 
-    /// Makes sure that it does not run for now, even where it is scheduled, and says whether it could have.
-    fn pause(&self) -> bool;
-
-    /// Lets it run again, and says whether it was to run meanwhile.
-    fn resume(&self) -> bool;
-
-    /// Says whether it is paused.
-    fn is_paused(&self) -> bool;
-
-    /// Asks the processor for it: it is going to be asked whether it is due.
+    /// Asks the processor for it: it is going to run.
     fn prefetch(&self);
-
-    /// Says whether it is to be scheduled; one that is paused notes that it was to run.
-    fn is_due(&self) -> bool;
 }
 
 /// The allocation behind a recurring callback.
 pub(crate) struct RecurringCell<F> {
-    /// Out on loan while it runs.
-    callback: Cell<Option<F>>,
-    /// The context of whoever made it; what the callback changes in it stays from one run to the next.
-    context: Cell<Option<Context>>,
+    /// Borrowed while it runs.
+    deed: RefCell<Deed<F>>,
     removed: Cell<bool>,
-    paused: Cell<bool>,
-    /// It was to run and was paused.
-    missed: Cell<bool>,
     location: &'static Location<'static>,
+}
+
+/// A callback, and the context that it runs in.
+struct Deed<F> {
+    /// None once removed; one that is removed while it runs stays until its cell is dropped.
+    callback: Option<F>,
+    /// That of whoever made it; what the callback changes in it stays from one run to the next.
+    context: Option<Context>,
 }
 
 impl<F> RecurringCell<F> {
     #[track_caller]
     pub(crate) fn new(callback: F) -> Self {
         Self {
-            callback: Cell::new(Some(callback)),
-            context: Cell::new(capture()),
+            deed: RefCell::new(Deed {
+                callback: Some(callback),
+                context: capture(),
+            }),
             removed: Cell::new(false),
-            paused: Cell::new(false),
-            missed: Cell::new(false),
             location: Location::caller(),
         }
     }
@@ -62,19 +57,17 @@ impl<F> RecurringCell<F> {
 
 impl<F: FnMut() + 'static> Runnable for RecurringCell<F> {
     fn run(&self) {
-        if !self.is_due() {
+        // It is not called again while it runs.
+        let Ok(mut deed) = self.deed.try_borrow_mut() else {
             return;
-        }
-        let mut loan = Loan {
-            callback: self.callback.take(),
-            context: self.context.take(),
-            cell: self,
         };
-        let Loan {
-            callback, context, ..
-        } = &mut loan;
-        if let Some(callback) = callback {
-            run_in(context, callback);
+        let Deed { callback, context } = &mut *deed;
+        if let Some(callback) = callback
+            && !self.removed.get()
+        {
+            run_in(context, || {
+                callback();
+            });
         }
     }
 
@@ -86,47 +79,13 @@ impl<F: FnMut() + 'static> Runnable for RecurringCell<F> {
 impl<F: FnMut() + 'static> Recurring for RecurringCell<F> {
     fn remove(&self) {
         self.removed.set(true);
-        drop(self.callback.take());
-    }
-
-    fn pause(&self) -> bool {
-        !self.paused.replace(true)
-    }
-
-    fn resume(&self) -> bool {
-        self.paused.set(false);
-        self.missed.take()
-    }
-
-    fn is_paused(&self) -> bool {
-        self.paused.get()
+        let deed = self.deed.try_borrow_mut();
+        // Dropped where nothing is borrowed.
+        let callback = deed.ok().and_then(|mut deed| deed.callback.take());
+        drop(callback);
     }
 
     fn prefetch(&self) {
         rondel_shared::prefetch(self);
-    }
-
-    fn is_due(&self) -> bool {
-        let is_paused = self.paused.get();
-        if is_paused {
-            self.missed.set(true);
-        }
-        !is_paused
-    }
-}
-
-/// A callback that is running; it goes back where it was, after a panic too, unless it was removed meanwhile.
-struct Loan<'a, F> {
-    callback: Option<F>,
-    context: Option<Context>,
-    cell: &'a RecurringCell<F>,
-}
-
-impl<F> Drop for Loan<'_, F> {
-    fn drop(&mut self) {
-        if !self.cell.removed.get() {
-            self.cell.callback.set(self.callback.take());
-            self.cell.context.set(self.context.take());
-        }
     }
 }

@@ -53,6 +53,14 @@ pub trait Host {
         let _ = token;
     }
 
+    /// Gives the callback of a source that was [triggered](crate::Scheduler::trigger), whose turn has come; none where it is not to run any more.
+    ///
+    /// The default is for a host that triggers none.
+    fn callback_of(&self, source: u32) -> Option<Rc<dyn Runnable>> {
+        let _ = source;
+        None
+    }
+
     /// Runs a callback whose turn has come; whoever watches what runs does so around it.
     ///
     /// A panic that leaves it is caught, and given to [`callback_panicked`](Self::callback_panicked).

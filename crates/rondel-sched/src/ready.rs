@@ -6,7 +6,8 @@
 //! # Invariants
 //!
 //! - R1. No user code runs in an operation: what is taken out is dropped or run by the caller.
-//! - R2. A word is a callback of this crate, or a number: a token times two; a timer's place times four and one; or [`RUN`], for a callback of a layer above.
+//! - R2. A word is a callback of this crate, or a number: a token times two; a timer's place times four and one; a source times four and seven; or
+//!   [`RUN`], for a callback of a layer above.
 //! - R3. There are as many callbacks of layers above as words that are `RUN`, in the same order.
 
 use std::{cell::RefCell, collections::VecDeque, rc::Rc};
@@ -22,6 +23,9 @@ use crate::{
 /// The number that stands for the next of the callbacks of layers above.
 const RUN: u64 = 0b11;
 
+/// The number of the first source.
+const SOURCE: u64 = 0b111;
+
 /// What stood in the ready queue.
 pub(crate) enum Ready {
     /// A callback of this crate, to be run.
@@ -30,6 +34,8 @@ pub(crate) enum Ready {
     Run(Rc<dyn Runnable>),
     /// A token to be woken.
     Wake(Token),
+    /// A source whose callback is to be run.
+    Source(u32),
     /// The timer in this place, whose time has come.
     Timer(u32),
 }
@@ -74,6 +80,13 @@ impl ReadyQueue {
         self.words.push(Word::number(token.to_bits() << 1));
     }
 
+    /// Adds a source.
+    #[inline]
+    pub(crate) fn source(&self, source: u32) {
+        self.words
+            .push(Word::number((u64::from(source) << 2) + SOURCE));
+    }
+
     /// Adds a timer.
     #[inline]
     pub(crate) fn timer(&self, place: u32) {
@@ -101,7 +114,7 @@ impl ReadyQueue {
     pub(crate) fn behind(&self, turns: usize) -> Option<ToCome> {
         let number = self.words.number_behind(turns)?;
         match number {
-            RUN => None,
+            _ if number & RUN == RUN => None,
             _ if number & 1 == 0 => Some(ToCome::Token(token(number))),
             _ => Some(ToCome::Timer(timer(number))),
         }
@@ -119,6 +132,7 @@ impl ReadyQueue {
             Opened::Pointer(callback) => Some(Ready::Call(callback)),
             Opened::Number(number) if number & 1 == 0 => Some(Ready::Wake(token(number))),
             Opened::Number(RUN) => self.runs.borrow_mut().pop_front().map(Ready::Run),
+            Opened::Number(number) if number & RUN == RUN => Some(Ready::Source(source(number))),
             Opened::Number(number) => Some(Ready::Timer(timer(number))),
         }
     }
@@ -151,6 +165,11 @@ impl ReadyQueue {
 #[inline]
 fn token(number: u64) -> Token {
     Token::from_bits(number >> 1)
+}
+
+/// The source that a number stands for.
+fn source(number: u64) -> u32 {
+    ((number - SOURCE) >> 2) as u32
 }
 
 #[inline]

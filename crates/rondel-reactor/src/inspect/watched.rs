@@ -5,6 +5,7 @@
 use std::{
     any::Any,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    rc::Rc,
     time::Duration,
 };
 
@@ -49,6 +50,10 @@ impl Host for WatchedTurn<'_> {
     /// What is short and no code of the user's is not told of.
     fn ring(&self, token: Token) {
         self.turn.ring(token);
+    }
+
+    fn callback_of(&self, source: u32) -> Option<Rc<dyn Runnable>> {
+        self.turn.callback_of(source)
     }
 
     fn run(&self, callback: &dyn Runnable) {

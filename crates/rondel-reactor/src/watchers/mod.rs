@@ -34,7 +34,7 @@ use std::{
     time::Duration,
 };
 
-use rondel_sched::{ClosedError, Scheduler};
+use rondel_sched::{ClosedError, Runnable, Scheduler};
 
 use self::{
     batch::Batch,
@@ -106,10 +106,7 @@ impl Watchers {
         let selector = self.selector()?;
         let fd = source.as_fd().as_raw_fd();
         let callback = Rc::new(RecurringCell::new(callback));
-        let watcher = Watcher {
-            callback,
-            source: Rc::new(source),
-        };
+        let watcher = Watcher::new(callback, Rc::new(source));
 
         let before = self.look(fd, |watched| (watched.asked, watched.held.is_some()));
         let asked = match before {
@@ -196,10 +193,7 @@ impl Watchers {
         let mut callback = Some(callback);
         let set = self.change(fd, |watched| {
             let source = watched.held.clone()?;
-            let watcher = Watcher {
-                callback: callback.take()?,
-                source: Rc::clone(&source),
-            };
+            let watcher = Watcher::new(callback.take()?, Rc::clone(&source));
             let replaced = watched.in_direction(direction).replace(watcher);
             Some((replaced, watched.ask_again_for(direction, source)))
         });
@@ -227,7 +221,7 @@ impl Watchers {
     pub(crate) fn pause(&self, fd: RawFd, direction: Direction) -> bool {
         let paused = self.change(fd, |watched| {
             let watcher = watched.in_direction(direction).as_ref()?;
-            Some(watcher.callback.pause())
+            Some(watcher.pause())
         });
         paused.flatten() == Some(true)
     }
@@ -236,7 +230,7 @@ impl Watchers {
     pub(crate) fn resume(&self, fd: RawFd, direction: Direction) -> io::Result<bool> {
         let ask = self.change(fd, |watched| {
             let source = watched.held.clone()?;
-            match watched.in_direction(direction).as_ref()?.callback.resume() {
+            match watched.in_direction(direction).as_ref()?.resume() {
                 true => watched.ask_again_for(direction, source),
                 false => watched.ask_also_for(direction, source),
             }
@@ -257,7 +251,7 @@ impl Watchers {
         let ask = self.change(fd, |watched| {
             let source = watched.held.clone()?;
             // One that is paused is told when it is resumed.
-            let is_due = watched.in_direction(direction).as_ref()?.callback.is_due();
+            let is_due = watched.in_direction(direction).as_ref()?.is_to_run();
             is_due.then(|| watched.ask_again_for(direction, source))?
         });
         self.tell(fd, ask.ok_or_else(closed)?)
@@ -383,19 +377,35 @@ impl Watchers {
 
     fn dispatch(&self, event: &Event, scheduler: &Scheduler) {
         let is_to_be_taken_back = self.look(event.fd, |watched| {
-            let reader = watched.reader.as_ref().filter(|_| event.readable);
-            let writer = watched.writer.as_ref().filter(|_| event.writable);
-            for watcher in [reader, writer].into_iter().flatten() {
-                if watcher.callback.is_due() {
-                    // A closed scheduler runs nothing, so nobody misses the callback; the last reference to it is ours in any case.
-                    let _ = scheduler.schedule(watcher.callback.clone());
+            let tell = |watcher: &Option<Watcher>, direction| {
+                if watcher.as_ref().is_some_and(Watcher::becomes_due) {
+                    // A closed scheduler runs nothing, and nobody misses the callback.
+                    scheduler.trigger(source(event.fd, direction));
                 }
+            };
+            if event.readable {
+                tell(&watched.reader, Direction::Read);
+            }
+            if event.writable {
+                tell(&watched.writer, Direction::Write);
             }
             watched.is_to_be_taken_back(event)
         });
         if is_to_be_taken_back == Some(true) {
             self.take_back(event.fd);
         }
+    }
+
+    /// The turn of a source in the ready queue has come: gives its callback if that is to run.
+    #[inline]
+    pub(crate) fn begin_turn(&self, source: u32) -> Option<Rc<dyn Runnable>> {
+        let direction = match source & WRITE {
+            0 => Direction::Read,
+            _ => Direction::Write,
+        };
+        let table = self.table.borrow();
+        let watched = table.get((source >> 1) as usize)?.as_deref()?;
+        Some(watched.watcher(direction)?.begin_turn()?)
     }
 
     /// Asks the selector for no more than is awaited (W2).
@@ -407,6 +417,18 @@ impl Watchers {
         // A selector that fails reports it again.
         let _ = self.tell(fd, ask.flatten());
     }
+}
+
+/// Marks the source of the callback that waits to write.
+const WRITE: u32 = 1;
+
+/// What stands in the ready queue for the callback of a descriptor.
+fn source(fd: RawFd, direction: Direction) -> u32 {
+    let direction = match direction {
+        Direction::Read => 0,
+        Direction::Write => WRITE,
+    };
+    fd.cast_unsigned() << 1 | direction
 }
 
 fn index(fd: RawFd) -> usize {

@@ -46,10 +46,13 @@ impl Selector for Counting {
     }
 }
 
-struct NoTokens;
-
-impl Host for NoTokens {
+/// Watchers that run what waits for their descriptors.
+impl Host for Watchers {
     fn wake(&self, _: Token) {}
+
+    fn callback_of(&self, source: u32) -> Option<Rc<dyn Runnable>> {
+        self.begin_turn(source)
+    }
 
     fn callback_panicked(&self, _: &dyn Runnable, payload: Box<dyn std::any::Any + Send>) {
         std::panic::resume_unwind(payload);
@@ -98,7 +101,7 @@ impl Bench {
     fn turn(&self) -> io::Result<usize> {
         self.watchers
             .select(Some(Duration::ZERO), &self.scheduler)?;
-        self.scheduler.run_ready(&NoTokens);
+        self.scheduler.run_ready(&self.watchers);
         Ok(self.ran.take())
     }
 
@@ -240,7 +243,7 @@ fn an_edge_that_was_missed_is_asked_for_when_somebody_waits_again() -> io::Resul
         .watchers
         .select(Some(Duration::ZERO), &bench.scheduler)?;
     bench.watchers.pause(fd, Direction::Read);
-    bench.scheduler.run_ready(&NoTokens);
+    bench.scheduler.run_ready(&bench.watchers);
     assert!(bench.watchers.resume(fd, Direction::Read)?);
     assert_eq!((bench.turn()?, bench.turn()?), (1, 0));
     // A paused callback has left something.

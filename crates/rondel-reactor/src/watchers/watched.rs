@@ -27,6 +27,60 @@ pub(super) struct Watched {
 pub(super) struct Watcher {
     pub(super) callback: Rc<dyn Recurring>,
     pub(super) source: Rc<dyn AsFd>,
+    paused: Cell<bool>,
+    /// It was to run and was paused.
+    missed: Cell<bool>,
+    /// It stands in the ready queue.
+    due: Cell<bool>,
+}
+
+impl Watcher {
+    pub(super) fn new(callback: Rc<dyn Recurring>, source: Rc<dyn AsFd>) -> Self {
+        Self {
+            callback,
+            source,
+            paused: Cell::new(false),
+            missed: Cell::new(false),
+            due: Cell::new(false),
+        }
+    }
+
+    /// Makes sure that it does not run for now, even where it stands in the ready queue, and says whether it could have.
+    pub(super) fn pause(&self) -> bool {
+        !self.paused.replace(true)
+    }
+
+    /// Lets it run again, and says whether it was to run meanwhile.
+    pub(super) fn resume(&self) -> bool {
+        self.paused.set(false);
+        self.missed.take()
+    }
+
+    pub(super) fn is_paused(&self) -> bool {
+        self.paused.get()
+    }
+
+    /// Says whether it is to run; one that is paused notes that it was.
+    #[inline]
+    pub(super) fn is_to_run(&self) -> bool {
+        let is_paused = self.paused.get();
+        if is_paused {
+            self.missed.set(true);
+        }
+        !is_paused
+    }
+
+    /// Says whether it is to be put into the ready queue.
+    #[inline]
+    pub(super) fn becomes_due(&self) -> bool {
+        self.is_to_run() && !self.due.replace(true)
+    }
+
+    /// Its turn in the ready queue has come, or that of one that was in its place before: gives the callback if it is to run.
+    #[inline]
+    pub(super) fn begin_turn(&self) -> Option<Rc<dyn Recurring>> {
+        (self.due.take() && self.is_to_run()).then(|| self.callback.clone())
+    }
 }
 
 /// What the selector is to be told: what it was asked for, and what it is to be asked for now.
@@ -52,7 +106,7 @@ impl Watched {
     pub(super) fn awaited(&self) -> Interest {
         let waits = |watcher: &Option<Watcher>| {
             let watcher = watcher.as_ref();
-            watcher.is_some_and(|watcher| !watcher.callback.is_paused())
+            watcher.is_some_and(|watcher| !watcher.is_paused())
         };
         Interest {
             readable: waits(&self.reader),
@@ -74,7 +128,7 @@ impl Watched {
             return true;
         }
         let is_unwanted = |reported, asked, watcher: &Option<Watcher>| {
-            let waits = |watcher: &Watcher| !watcher.callback.is_paused();
+            let waits = |watcher: &Watcher| !watcher.is_paused();
             reported && asked && !watcher.as_ref().is_some_and(waits)
         };
         let is_unwanted = is_unwanted(event.readable, self.asked.readable, &self.reader)
@@ -110,6 +164,14 @@ impl Watched {
             after,
         });
         self.ask_also_for(direction, source).or(again)
+    }
+
+    #[inline]
+    pub(super) fn watcher(&self, direction: Direction) -> Option<&Watcher> {
+        match direction {
+            Direction::Read => self.reader.as_ref(),
+            Direction::Write => self.writer.as_ref(),
+        }
     }
 
     pub(super) fn in_direction(&mut self, direction: Direction) -> &mut Option<Watcher> {

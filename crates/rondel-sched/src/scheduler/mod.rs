@@ -167,6 +167,17 @@ impl Scheduler {
         }
     }
 
+    /// Puts a source at the end of the ready queue: a number by which the host [knows](Host::callback_of) whose callback is to run; a closed scheduler
+    /// ignores it.
+    ///
+    /// For callbacks that run again and again, each of which the host keeps in a place of its own.
+    #[inline]
+    pub fn trigger(&self, source: u32) {
+        if !self.is_closed() {
+            self.ready.source(source);
+        }
+    }
+
     /// Moves what other threads have sent to the end of the ready queue, and says whether there was something.
     ///
     /// What is sent meanwhile waits for the next call, so senders cannot keep it busy for ever.
@@ -243,6 +254,12 @@ impl Scheduler {
                 let_go(callback, host);
             }
             Ready::Wake(token) => host.wake(token),
+            Ready::Source(source) => {
+                if let Some(callback) = host.callback_of(source) {
+                    run(&*callback, host);
+                    let_go(callback, host);
+                }
+            }
             Ready::Timer(place) => self.run_timer(place, host),
         }
     }
@@ -287,7 +304,7 @@ impl Scheduler {
             while let Some(ready) = self.ready.pop() {
                 let timer = match ready {
                     Ready::Timer(place) => self.take_timer(place),
-                    Ready::Call(_) | Ready::Run(_) | Ready::Wake(_) => None,
+                    Ready::Call(_) | Ready::Run(_) | Ready::Wake(_) | Ready::Source(_) => None,
                 };
                 dropped = dropped.and(drop_caught((ready, timer)));
             }
