@@ -17,6 +17,7 @@ use crate::protocol::BaseProtocol;
 /// Calls `f`; a panic is its error.
 ///
 /// What `f` shares with the rest is left as the panic left it: protocols are their authors' business, and our own cells are whole at every call.
+#[inline]
 pub(crate) fn catch<R>(f: impl FnOnce() -> R) -> Result<R> {
     catch_unwind(AssertUnwindSafe(f)).map_err(|payload| PanicError::new(payload).into())
 }

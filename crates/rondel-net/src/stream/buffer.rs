@@ -21,6 +21,7 @@ pub(super) enum Buffer {
 
 impl Buffer {
     /// Adds a copy of `data`.
+    #[inline]
     pub(super) fn extend(&mut self, data: &[u8]) {
         match self {
             Self::Piece(piece) if piece.is_empty() => *piece = Bytes::copy_from_slice(data),
@@ -43,6 +44,7 @@ impl Buffer {
     }
 
     /// Takes up to `n` bytes out.
+    #[inline]
     pub(super) fn take(&mut self, n: usize) -> Bytes {
         match self {
             Self::Piece(piece) if n < piece.len() => piece.split_to(n),
@@ -66,6 +68,7 @@ impl Default for Buffer {
 impl Deref for Buffer {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
         match self {
             Self::Piece(piece) => piece,

@@ -7,19 +7,20 @@
 //! asyncio has nothing of the kind.
 
 use std::{
-    future::{Future, IntoFuture as _},
+    future::Future,
     io::{self, IoSlice},
+    panic::Location,
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
 use futures_io::{AsyncRead, AsyncWrite};
-use rondel_task::{Awaiter, Exception};
+use rondel_task::{Exception, Woken};
 
 use super::{protocol::connection_lost, reader::StreamReader, writer::StreamWriter};
 
 /// A wait that is polled by whoever reads.
-pub(super) type Polled = Awaiter<()>;
+pub(super) type Polled = Woken;
 
 impl AsyncRead for StreamReader {
     /// Reads what there is; as [`read`](Self::read) in all else.
@@ -44,8 +45,8 @@ impl AsyncRead for StreamReader {
             let polled = match polled {
                 Some(polled) => Ok(polled),
                 None => inbox
-                    .begin_to_wait("poll_read")
-                    .map(|waiter| waiter.into_future()),
+                    .data_waiter("poll_read")
+                    .map(|waiter| waiter.woken_at(Location::caller())),
             };
             let mut polled = match polled {
                 Ok(polled) => polled,

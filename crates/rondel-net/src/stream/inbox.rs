@@ -12,10 +12,15 @@
 //!
 //! The part of `StreamReader` below its methods: `_buffer`, `_waiter`, `_wait_for_data`, `_maybe_resume_transport`.
 
-use std::cell::{Cell, RefCell};
+use std::{
+    cell::{Cell, RefCell},
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
 
 use bytes::Bytes;
-use rondel_task::{Exception, Future, Result, RuntimeError, get_running_loop};
+use rondel_task::{Exception, Park, Parking, Result, RuntimeError, Waiter};
 
 use super::{
     buffer::Buffer,
@@ -32,7 +37,9 @@ pub(super) struct Inbox {
     eof: Cell<bool>,
     exception: RefCell<Option<Exception>>,
     /// Whoever waits for more (I2).
-    waiter: RefCell<Option<Future<()>>>,
+    waiting: Parking,
+    /// Whoever waited was called for an exception, and has not gone on yet.
+    has_failed: Cell<bool>,
     /// The waiter's leaf, where it is polled through futures-io.
     pub(super) polled: RefCell<Option<Polled>>,
     transport: RefCell<Option<Transport>>,
@@ -47,7 +54,8 @@ impl Inbox {
             buffer: RefCell::default(),
             eof: Cell::new(false),
             exception: RefCell::default(),
-            waiter: RefCell::default(),
+            waiting: Parking::new(),
+            has_failed: Cell::new(false),
             polled: RefCell::default(),
             transport: RefCell::default(),
             paused: Cell::new(false),
@@ -58,14 +66,17 @@ impl Inbox {
         self.limit
     }
 
+    #[inline]
     pub(super) fn len(&self) -> usize {
         self.buffer.borrow().len()
     }
 
+    #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.buffer.borrow().is_empty()
     }
 
+    #[inline]
     pub(super) fn is_ended(&self) -> bool {
         self.eof.get()
     }
@@ -74,6 +85,7 @@ impl Inbox {
         self.paused.get()
     }
 
+    #[inline]
     pub(super) fn exception(&self) -> Option<Exception> {
         self.exception.borrow().clone()
     }
@@ -89,6 +101,7 @@ impl Inbox {
 
     // --- what comes in -----------------------------------------------------------------------
 
+    #[inline]
     pub(super) fn feed_data(&self, data: &[u8]) -> Result<(), RuntimeError> {
         self.feed(data.is_empty(), |buffer| buffer.extend(data))
     }
@@ -98,6 +111,7 @@ impl Inbox {
         self.feed(data.is_empty(), |buffer| buffer.append(data))
     }
 
+    #[inline]
     fn feed(&self, is_empty: bool, add: impl FnOnce(&mut Buffer)) -> Result<(), RuntimeError> {
         if self.is_ended() {
             return Err(RuntimeError::new("feed_data after feed_eof"));
@@ -106,22 +120,23 @@ impl Inbox {
             return Ok(());
         }
         add(&mut self.buffer.borrow_mut());
-        self.wake_waiter(Ok(()));
+        self.waiting.call();
         self.maybe_pause_transport();
         Ok(())
     }
 
     pub(super) fn feed_eof(&self) {
         self.eof.set(true);
-        self.wake_waiter(Ok(()));
+        self.waiting.call();
     }
 
     pub(super) fn set_exception(&self, exception: Exception) {
-        let replaced = self.exception.replace(Some(exception.clone()));
+        let replaced = self.exception.replace(Some(exception));
         drop(replaced);
-        // Who polls finds it here when they come back, and may not: a waiter that nobody asks would report it.
+        let has_called = self.waiting.call();
+        // Who polls looks for it anyway.
         let is_polled = self.polled.borrow().is_some();
-        self.wake_waiter(if is_polled { Ok(()) } else { Err(exception) });
+        self.has_failed.set(has_called && !is_polled);
     }
 
     // --- what is taken out -------------------------------------------------------------------
@@ -132,6 +147,7 @@ impl Inbox {
     }
 
     /// Takes up to `n` bytes out.
+    #[inline]
     pub(super) fn take(&self, n: usize) -> Bytes {
         self.buffer.borrow_mut().take(n)
     }
@@ -147,12 +163,14 @@ impl Inbox {
 
     // --- the transport -----------------------------------------------------------------------
 
+    #[inline]
     pub(super) fn maybe_resume_transport(&self) {
         if self.paused.get() && self.len() <= self.limit {
             self.resume_transport();
         }
     }
 
+    #[cold]
     fn resume_transport(&self) {
         self.paused.set(false);
         if let Some(transport) = self.transport() {
@@ -160,6 +178,7 @@ impl Inbox {
         }
     }
 
+    #[inline]
     fn maybe_pause_transport(&self) {
         if self.paused.get() || self.len() <= self.limit.saturating_mul(2) {
             return;
@@ -172,64 +191,63 @@ impl Inbox {
 
     // --- who waits ---------------------------------------------------------------------------
 
-    fn wake_waiter(&self, woken: Result<()>) {
-        let waiter = self.waiter.take();
-        if let Some(waiter) = waiter {
-            // Whoever waited may have been cancelled.
-            let _ = match woken {
-                Ok(()) => waiter.set_result(()),
-                Err(exception) => waiter.set_exception(exception),
-            };
-        }
-    }
-
     /// Waits until something is fed.
-    pub(super) async fn wait_for_data(&self, function: &str) -> Result<()> {
-        let waiter = self.begin_to_wait(function)?;
-        let _waiting = Waiting {
+    #[inline]
+    pub(super) fn wait_for_data(&self, function: &str) -> Result<DataWait<'_>> {
+        self.begin_to_wait(function)?;
+        Ok(DataWait {
             inbox: self,
-            waiter: &waiter,
-        };
-        waiter.clone().await
+            park: self.waiting.park(),
+        })
     }
 
-    /// Makes the future that the next bytes complete.
-    pub(super) fn begin_to_wait(&self, function: &str) -> Result<Future<()>> {
-        let polled = self.polled.take();
-        if let Some(polled) = polled {
-            // Who polls does not say when they stop: they are woken, and find somebody else there if they have not.
-            self.wake_waiter(Ok(()));
-            drop(polled);
-        }
-        // One that was cancelled while it was polled is still there.
-        let somebody_waits = |waiter: &Future<()>| !waiter.done();
-        if self.waiter.borrow().as_ref().is_some_and(somebody_waits) {
-            let message = format!(
-                "{function}() called while another coroutine is already waiting for incoming data"
-            );
-            return Err(RuntimeError::new(message).into());
+    /// As [`wait_for_data`](Self::wait_for_data), for who polls: makes what the next bytes wake.
+    pub(super) fn data_waiter(&self, function: &str) -> Result<Waiter> {
+        self.begin_to_wait(function)?;
+        self.waiting.park_waiter()
+    }
+
+    #[inline]
+    fn begin_to_wait(&self, function: &str) -> Result<()> {
+        if self.waiting.is_taken() {
+            self.take_place(function)?;
         }
         // To wait while the transport is paused would be for ever, as where more than the limit is asked for.
         if self.paused.get() {
             self.resume_transport();
         }
-        let waiter = get_running_loop()?.create_future();
-        let before = self.waiter.replace(Some(waiter.clone()));
-        drop(before);
-        Ok(waiter)
+        Ok(())
+    }
+
+    /// Takes the place of who polls: they do not say when they stop, so they are woken, and find somebody else there if they have not.
+    #[cold]
+    fn take_place(&self, function: &str) -> Result<()> {
+        let polled = self.polled.take();
+        if polled.is_some() {
+            self.waiting.call();
+            return Ok(());
+        }
+        let message = format!(
+            "{function}() called while another coroutine is already waiting for incoming data"
+        );
+        Err(RuntimeError::new(message).into())
     }
 }
 
-/// One wait; when it is over, also by being dropped, nobody waits.
-struct Waiting<'a> {
+/// A wait until something is fed; its error is that of the task, or the reader's.
+pub(super) struct DataWait<'a> {
     inbox: &'a Inbox,
-    waiter: &'a Future<()>,
+    park: Park<'a>,
 }
 
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        let is_this = |waiter: &mut Future<()>| waiter.ptr_eq(self.waiter);
-        let removed = self.inbox.waiter.borrow_mut().take_if(is_this);
-        drop(removed);
+impl Future for DataWait<'_> {
+    type Output = Result<()>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        ready!(Pin::new(&mut self.park).poll(cx))?;
+        let failed = self.inbox.has_failed.take();
+        let exception = failed.then(|| self.inbox.exception()).flatten();
+        Poll::Ready(exception.map_or(Ok(()), Err))
     }
 }

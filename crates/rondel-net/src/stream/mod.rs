@@ -10,6 +10,7 @@
 //! A writer closes its transport when the last handle of it is dropped, which asyncio's does with a warning.
 
 mod buffer;
+mod drain;
 mod duplex;
 mod error;
 mod futures_io;

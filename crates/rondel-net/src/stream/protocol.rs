@@ -124,6 +124,12 @@ impl StreamReaderProtocol {
         }))
     }
 
+    /// True if there is a connection, and it is not told to pause writing.
+    #[inline]
+    pub(super) fn takes_more(&self) -> bool {
+        !self.is_lost() && !self.is_paused()
+    }
+
     /// Waits while the transport has too much to send.
     pub(super) async fn drain(&self) -> Result<()> {
         let Some(waiter) = self.begin_to_drain()? else {
@@ -207,14 +213,17 @@ impl StreamReaderProtocol {
         }
     }
 
+    #[inline]
     pub(super) fn is_lost(&self) -> bool {
         matches!(*self.0.lost.borrow(), Lost::By(_))
     }
 
+    #[inline]
     pub(super) fn is_paused(&self) -> bool {
         self.0.paused.get()
     }
 
+    #[inline]
     fn reader(&self) -> Option<StreamReader> {
         self.0.reader.upgrade()
     }

@@ -88,6 +88,7 @@ impl StreamReader {
     /// # Errors
     ///
     /// What the connection was lost by; `CancelledError`; a [`RuntimeError`] when another coroutine waits for data already.
+    #[inline]
     pub fn read(&self, n: usize) -> impl Future<Output = Result<Bytes>> + use<> {
         let reader = self.clone();
         async move {
@@ -96,7 +97,7 @@ impl StreamReader {
                 return Ok(Bytes::new());
             }
             if reader.0.is_empty() && !reader.0.is_ended() {
-                reader.0.wait_for_data("read").await?;
+                reader.0.wait_for_data("read")?.await?;
             }
             let data = reader.0.take(n);
             reader.0.maybe_resume_transport();
@@ -115,7 +116,7 @@ impl StreamReader {
             reader.check()?;
             while !reader.0.is_ended() {
                 // Nothing is taken out meanwhile (I1 of the inbox), so the transport is not paused either: waiting resumes it.
-                reader.0.wait_for_data("read").await?;
+                reader.0.wait_for_data("read")?.await?;
                 reader.check()?;
             }
             Ok(reader.0.take(usize::MAX))
@@ -142,7 +143,7 @@ impl StreamReader {
                     let partial = reader.0.take(n);
                     return Err(IncompleteReadError::new(partial, Some(n)).into());
                 }
-                reader.0.wait_for_data("readexactly").await?;
+                reader.0.wait_for_data("readexactly")?.await?;
             }
             let data = reader.0.take(n);
             reader.0.maybe_resume_transport();
@@ -223,7 +224,7 @@ impl StreamReader {
                 let partial = self.0.take(usize::MAX);
                 return Err(IncompleteReadError::new(partial, None).into());
             }
-            self.0.wait_for_data("readuntil").await?;
+            self.0.wait_for_data("readuntil")?.await?;
         }
     }
 
@@ -265,6 +266,7 @@ impl StreamReader {
     /// # Errors
     ///
     /// A [`RuntimeError`] after [`feed_eof`](Self::feed_eof).
+    #[inline]
     pub fn feed_data(&self, data: &[u8]) -> Result<(), RuntimeError> {
         self.0.feed_data(data)
     }
@@ -281,6 +283,7 @@ impl StreamReader {
 
     /// Returns what every read raises.
     #[must_use]
+    #[inline]
     pub fn exception(&self) -> Option<Exception> {
         self.0.exception()
     }
@@ -290,6 +293,7 @@ impl StreamReader {
         self.0.set_transport(transport);
     }
 
+    #[inline]
     fn check(&self) -> Result<()> {
         self.exception().map_or(Ok(()), Err)
     }
@@ -306,6 +310,7 @@ impl StreamReader {
         WeakReader(Rc::downgrade(&self.0))
     }
 
+    #[inline]
     pub(super) fn inbox(&self) -> &Inbox {
         &self.0
     }
@@ -344,6 +349,7 @@ impl fmt::Debug for StreamReader {
 }
 
 impl WeakReader {
+    #[inline]
     pub(super) fn upgrade(&self) -> Option<StreamReader> {
         self.0.upgrade().map(StreamReader)
     }

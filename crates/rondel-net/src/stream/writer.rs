@@ -6,11 +6,11 @@
 //!
 //! [`asyncio.StreamWriter`](https://docs.python.org/3/library/asyncio-stream.html#asyncio.StreamWriter).
 
-use std::{cell::RefCell, fmt, future::Future, rc::Rc, time::Duration};
+use std::{cell::RefCell, fmt, future::Future, rc::Rc};
 
-use rondel_task::{Result, sleep};
+use rondel_task::Result;
 
-use super::{protocol::StreamReaderProtocol, reader::StreamReader};
+use super::{drain::Drain, protocol::StreamReaderProtocol, reader::StreamReader};
 use crate::transport::{Transport, extra_info::ExtraInfo};
 
 /// The end of a stream that is written to: a cheap handle, of which clones are the same one.
@@ -61,6 +61,7 @@ impl StreamWriter {
 
     /// Returns the transport.
     #[must_use]
+    #[inline]
     pub fn transport(&self) -> Transport {
         self.0.transport.borrow().clone()
     }
@@ -72,6 +73,7 @@ impl StreamWriter {
     /// # Errors
     ///
     /// A `RuntimeError` after [`write_eof`](Self::write_eof).
+    #[inline]
     pub fn write(&self, data: impl AsRef<[u8]>) -> Result<()> {
         Ok(self.transport().write(data)?)
     }
@@ -96,6 +98,7 @@ impl StreamWriter {
     ///
     /// What the connection was lost by, or an I/O error of kind [`ConnectionReset`](std::io::ErrorKind::ConnectionReset) where it was closed;
     /// `CancelledError`.
+    #[inline]
     pub fn drain(&self) -> impl Future<Output = Result<()>> + use<> {
         let Shared {
             protocol, reader, ..
@@ -104,16 +107,7 @@ impl StreamWriter {
         let is_closing = self.is_closing();
         // Not the handle: a drain that is under way does not keep the connection open.
         let protocol = protocol.clone();
-        async move {
-            if let Some(exception) = exception {
-                return Err(exception);
-            }
-            if is_closing {
-                // So that who writes and drains in a loop hears that the connection is lost.
-                sleep(Duration::ZERO).await?;
-            }
-            protocol.drain().await
-        }
+        Drain::new(protocol, exception, is_closing)
     }
 
     /// Closes the connection, both ways: what is buffered is sent first. It is to be followed by [`wait_closed`](Self::wait_closed).
@@ -123,8 +117,9 @@ impl StreamWriter {
 
     /// Says whether the connection is closing or closed.
     #[must_use]
+    #[inline]
     pub fn is_closing(&self) -> bool {
-        self.transport().is_closing()
+        self.0.transport.borrow().is_closing()
     }
 
     /// Waits until the connection is lost.

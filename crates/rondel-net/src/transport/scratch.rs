@@ -12,20 +12,18 @@ use std::cell::Cell;
 pub(crate) const MAX_SIZE: usize = 256 * 1024;
 
 thread_local! {
-    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static SCRATCH: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
 }
 
 /// [`MAX_SIZE`] bytes, on loan.
-pub(crate) struct Scratch(Vec<u8>);
+pub(crate) struct Scratch(Box<[u8]>);
 
 impl Scratch {
+    #[inline]
     pub(crate) fn take() -> Self {
-        let kept = SCRATCH.try_with(Cell::take).unwrap_or_default();
-        Self(match kept.is_empty() {
-            // The system's zeros: what is never received into is never touched.
-            true => vec![0; MAX_SIZE],
-            false => kept,
-        })
+        let kept = SCRATCH.try_with(Cell::take).ok().flatten();
+        // The system's zeros: what is never received into is never touched.
+        Self(kept.unwrap_or_else(|| vec![0; MAX_SIZE].into_boxed_slice()))
     }
 
     /// What is received into.
@@ -40,9 +38,10 @@ impl Scratch {
 }
 
 impl Drop for Scratch {
+    #[inline]
     fn drop(&mut self) {
         let memory = std::mem::take(&mut self.0);
         // At the end of a thread there is nowhere to put it back.
-        let _ = SCRATCH.try_with(|place| place.set(memory));
+        let _ = SCRATCH.try_with(|place| place.set(Some(memory)));
     }
 }

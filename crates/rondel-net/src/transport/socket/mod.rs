@@ -189,10 +189,12 @@ impl SocketTransport {
     }
 
     /// Uses the socket for a system call.
+    #[inline]
     fn with_socket<R>(&self, f: impl FnOnce(&Socket) -> io::Result<R>) -> io::Result<R> {
         self.with_watch(|watch| f(watch.get_ref()))
     }
 
+    #[inline(always)]
     fn with_watch<R>(&self, f: impl FnOnce(&FdWatch<Socket>) -> io::Result<R>) -> io::Result<R> {
         match &*self.watch.borrow() {
             Some(watch) => f(watch),
@@ -201,7 +203,9 @@ impl SocketTransport {
     }
 
     /// Has the loop call `ready`, with what owns the transport meanwhile (I1).
-    fn set(&self, direction: Direction, ready: fn(&Self)) -> io::Result<()> {
+    ///
+    /// `ready` is a type of its own, so that it is compiled into the callback: behind a system call each return is one that the processor did not foresee.
+    fn set(&self, direction: Direction, ready: impl Fn(&Self) + 'static) -> io::Result<()> {
         let Some(this) = self.this.upgrade() else {
             return Ok(());
         };

@@ -21,7 +21,11 @@ use crate::{
     },
 };
 
+/// Of so many bytes the loop need not be told: as many callbacks may receive them as there are.
+const LITTLE: usize = 1024;
+
 impl SocketTransport {
+    #[inline(always)]
     pub(super) fn read_ready(&self) {
         if self.lost.get() > 0 {
             return;
@@ -33,6 +37,7 @@ impl SocketTransport {
         }
     }
 
+    #[inline]
     fn read_plain(&self, protocol: &dyn Protocol) {
         if self.fits_block.get() {
             return self.read_into_block(protocol);
@@ -47,6 +52,7 @@ impl SocketTransport {
     }
 
     /// Receives what is likely to fit a block, for a protocol that keeps it there.
+    #[inline(never)]
     fn read_into_block(&self, protocol: &dyn Protocol) {
         let mut block = Block::take();
         let received = self.receive(block.as_mut_slice());
@@ -84,13 +90,16 @@ impl SocketTransport {
     }
 
     /// Receives once, and has the loop look again where something may be left (I4).
+    #[inline(always)]
     fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let room = buffer.len();
         let received = self.with_watch(|watch| {
             let mut receive =
                 || rustix::net::recv(watch.get_ref(), &mut *buffer, RecvFlags::empty());
             let received = retry_on_intr(|| receive().map(|(_, received)| received))?;
-            watch.has_received(received);
+            if received > LITTLE {
+                watch.has_received(received);
+            }
             Ok(received)
         });
         let leaves_some = received.as_ref().is_ok_and(|nbytes| *nbytes == room);
@@ -101,12 +110,14 @@ impl SocketTransport {
         received
     }
 
+    #[inline]
     fn tell_received(&self, tell: impl FnOnce()) {
         if let Err(panic) = catch(tell) {
             self.fatal_error(panic, "Fatal error: protocol.data_received() call failed.");
         }
     }
 
+    #[inline(never)]
     fn read_buffered(&self, protocol: &dyn BufferedProtocol) {
         let mut received = None;
         let lent = catch(|| {
@@ -138,6 +149,7 @@ impl SocketTransport {
     }
 
     /// How many bytes there are for the protocol; what else has come instead is dealt with.
+    #[inline]
     fn has_received(&self, received: io::Result<usize>) -> Option<usize> {
         match received {
             Ok(0) => self.on_eof(),

@@ -89,16 +89,22 @@ impl SocketTransport {
     }
 
     /// Refuses to write where that is a misuse, and says whether there still is a connection to write to.
+    #[inline]
     fn check_write(&self, call: &'static str) -> Result<bool, RuntimeError> {
+        match self.eof.get() || self.lost.get() > 0 {
+            true => self.refuse_write(call),
+            false => Ok(true),
+        }
+    }
+
+    #[cold]
+    fn refuse_write(&self, call: &'static str) -> Result<bool, RuntimeError> {
         if self.eof.get() {
             return Err(RuntimeError::new(format!(
                 "cannot call {call}() after write_eof()"
             )));
         }
         let lost = self.lost.get();
-        if lost == 0 {
-            return Ok(true);
-        }
         if lost >= LOG_THRESHOLD_FOR_CONNLOST_WRITES {
             tracing::warn!(transport = ?self, "written to a lost connection");
         }
