@@ -272,8 +272,13 @@ impl Watchers {
         self.batch.collected(events.len());
         scheduler.receive();
         for (place, event) in events.iter().enumerate() {
-            self.look_ahead(events.get(place + FAR), events.get(place + NEAR));
-            self.dispatch(event, scheduler);
+            let table = self.table.borrow();
+            look_ahead(&table, events.get(place + FAR), events.get(place + NEAR));
+            let is_to_be_taken_back = dispatch(&table, event, scheduler);
+            drop(table);
+            if is_to_be_taken_back {
+                self.take_back(event.fd);
+            }
         }
         self.events.set(events);
         Ok(())
@@ -360,42 +365,6 @@ impl Watchers {
         Ok(true)
     }
 
-    /// Has fetched from memory what later events need: where the callback lies, and then the callback.
-    fn look_ahead(&self, far: Option<&Event>, near: Option<&Event>) {
-        let table = self.table.borrow();
-        let watched = |event: &Event| table.get(index(event.fd))?.as_deref();
-        if let Some(watched) = far.and_then(watched) {
-            watched.prefetch();
-        }
-        let reader = near
-            .and_then(watched)
-            .and_then(|watched| watched.reader.as_ref());
-        if let Some(reader) = reader {
-            reader.callback.prefetch();
-        }
-    }
-
-    fn dispatch(&self, event: &Event, scheduler: &Scheduler) {
-        let is_to_be_taken_back = self.look(event.fd, |watched| {
-            let tell = |watcher: &Option<Watcher>, direction| {
-                if watcher.as_ref().is_some_and(Watcher::becomes_due) {
-                    // A closed scheduler runs nothing, and nobody misses the callback.
-                    scheduler.trigger(source(event.fd, direction));
-                }
-            };
-            if event.readable {
-                tell(&watched.reader, Direction::Read);
-            }
-            if event.writable {
-                tell(&watched.writer, Direction::Write);
-            }
-            watched.is_to_be_taken_back(event)
-        });
-        if is_to_be_taken_back == Some(true) {
-            self.take_back(event.fd);
-        }
-    }
-
     /// The turn of a source in the ready queue has come: gives its callback if that is to run.
     #[inline]
     pub(crate) fn begin_turn(&self, source: u32) -> Option<Rc<dyn Runnable>> {
@@ -417,6 +386,42 @@ impl Watchers {
         // A selector that fails reports it again.
         let _ = self.tell(fd, ask.flatten());
     }
+}
+
+/// Has fetched from memory what later events need: where the callback lies, and then the callback.
+#[inline]
+fn look_ahead(table: &Table, far: Option<&Event>, near: Option<&Event>) {
+    let watched = |event: &Event| table.get(index(event.fd))?.as_deref();
+    if let Some(watched) = far.and_then(watched) {
+        watched.prefetch();
+    }
+    let reader = near
+        .and_then(watched)
+        .and_then(|watched| watched.reader.as_ref());
+    if let Some(reader) = reader {
+        reader.callback.prefetch();
+    }
+}
+
+/// Schedules the callbacks that wait for an event, and says whether the selector is to be asked for no more than is awaited.
+#[inline]
+fn dispatch(table: &Table, event: &Event, scheduler: &Scheduler) -> bool {
+    let Some(watched) = table.get(index(event.fd)).and_then(Option::as_deref) else {
+        return false;
+    };
+    let tell = |watcher: &Option<Watcher>, direction| {
+        if watcher.as_ref().is_some_and(Watcher::becomes_due) {
+            // A closed scheduler runs nothing, and nobody misses the callback.
+            scheduler.trigger(source(event.fd, direction));
+        }
+    };
+    if event.readable {
+        tell(&watched.reader, Direction::Read);
+    }
+    if event.writable {
+        tell(&watched.writer, Direction::Write);
+    }
+    watched.is_to_be_taken_back(event)
 }
 
 /// Marks the source of the callback that waits to write.
