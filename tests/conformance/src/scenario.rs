@@ -115,7 +115,10 @@ impl Scenario {
             Ok(ControlFlow::Break(value)) => self.log(format_args!("end {value}")),
             Err(error) => self.log(format_args!("end raised {}", Shown(&error))),
         }
-        self.end_tasks().await?;
+        if let Err(error) = self.end_tasks().await {
+            // One of them has cancelled main.
+            self.log(format_args!("closing raised {}", Shown(&error)));
+        }
         for name in &self.program.report {
             if self.names.has(name) {
                 self.log_state(name)?;
