@@ -18,7 +18,7 @@ use rondel_sched::{Runnable, describe_callback};
 
 /// A callback that can be scheduled any number of times.
 pub(crate) trait Recurring: Runnable {
-    /// Makes sure that it never runs again, and drops it; where it is running, its last owner does.
+    /// Makes sure that it never runs again, and drops it, unless it is running: then it is dropped when it has run.
     fn remove(&self);
 
     /// Asks the processor for it: it is going to run.
@@ -35,7 +35,7 @@ pub(crate) struct RecurringCell<F> {
 
 /// A callback, and the context that it runs in.
 struct Deed<F> {
-    /// None once removed; one that is removed while it runs stays until its cell is dropped.
+    /// None once removed.
     callback: Option<F>,
     /// That of whoever made it; what the callback changes in it stays from one run to the next.
     context: Option<Context>,
@@ -57,6 +57,7 @@ impl<F> RecurringCell<F> {
 
 impl<F: FnMut() + 'static> Runnable for RecurringCell<F> {
     fn run(&self) {
+        let _end = End(self);
         // It is not called again while it runs.
         let Ok(mut deed) = self.deed.try_borrow_mut() else {
             return;
@@ -87,5 +88,16 @@ impl<F: FnMut() + 'static> Recurring for RecurringCell<F> {
 
     fn prefetch(&self) {
         rondel_shared::prefetch(self);
+    }
+}
+
+/// The end of a run, by a panic too: drops a callback that was removed meanwhile.
+struct End<'a, F: FnMut() + 'static>(&'a RecurringCell<F>);
+
+impl<F: FnMut() + 'static> Drop for End<'_, F> {
+    fn drop(&mut self) {
+        if self.0.removed.get() {
+            self.0.remove();
+        }
     }
 }

@@ -5,8 +5,8 @@
 //!
 //! # Invariants
 //! - I1: A task that is in the seat stands in its own waiters, too, until it is called or gets an error; its leaf knows by the seat.
-//! - I2: Who was called has left the seat. Who has got an error stays in it, called or not, until its leaf is polled or dropped; who comes
-//!   meanwhile parks beside it.
+//! - I2: Who was called has left the seat. Who has got an error, or was to be called when its task had ended, stays in it until its leaf is
+//!   polled or dropped; who comes meanwhile parks beside it.
 //!
 //! # asyncio
 //! The `_waiter` of `StreamReader` and its like: `self._waiter = loop.create_future()`, `await self._waiter` and, behind it,
@@ -16,8 +16,8 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::panic::Location;
 use std::pin::Pin;
-use std::rc::Weak;
-use std::task::{Context, Poll};
+use std::rc::{Rc, Weak};
+use std::task::{Context, Poll, ready};
 
 use rondel_sched::Token;
 
@@ -54,12 +54,20 @@ use crate::waker;
 /// ```
 pub struct Parking {
     seat: Cell<Seat>,
-    /// Who is in the seat was called.
+    /// Who is in the seat was called, or failed.
     is_called: Cell<bool>,
+    /// What was to be the error of who is in the seat: a future that has failed, so that it is reported where nobody hears of it.
+    failure: Cell<Option<Waiter>>,
     /// The loop of who was in the seat last.
     core: RefCell<Weak<Core>>,
-    /// A coroutine that is polled in another way than by a task itself, or while somebody watches the loop.
-    beside: Cell<Option<Waiter>>,
+    beside: Cell<Option<Beside>>,
+}
+
+/// A coroutine that is polled in another way than by a task itself, or while somebody watches the loop.
+struct Beside {
+    waiter: Waiter,
+    /// It has a leaf, which takes it out when it goes on.
+    has_leaf: bool,
 }
 
 /// A task, and its rest until it is called.
@@ -101,6 +109,7 @@ impl Parking {
         Self {
             seat: Cell::new(Seat::EMPTY),
             is_called: Cell::new(false),
+            failure: Cell::new(None),
             core: RefCell::new(Weak::new()),
             beside: Cell::new(None),
         }
@@ -126,12 +135,17 @@ impl Parking {
     /// `NoRunningLoopError` outside of the coroutines and callbacks of a loop.
     pub fn park_waiter(&self) -> Result<Waiter> {
         let waiter = Waiter::new()?;
-        self.call();
-        if let Some(before) = self.beside.replace(Some(waiter.clone())) {
-            // Whoever was called has parked at once.
-            before.wake();
-        }
+        self.put_beside(&waiter, false);
         Ok(waiter)
+    }
+
+    fn put_beside(&self, waiter: &Waiter, has_leaf: bool) {
+        self.call();
+        let waiter = waiter.clone();
+        if let Some(before) = self.beside.replace(Some(Beside { waiter, has_leaf })) {
+            // Whoever was called has parked at once.
+            before.waiter.wake();
+        }
     }
 
     /// Has who is parked go on in the next iteration; false if nobody is, or they have got an error.
@@ -139,45 +153,71 @@ impl Parking {
     pub fn call(&self) -> bool {
         let seat = self.seat.get();
         if seat.is_empty() {
-            return self.call_beside();
+            return self.end_beside(Waiter::wake);
         }
-        let end = |state: &TaskState| seat.end(state);
-        let called = running::with_core(|core| core.schedule_if(seat.token, end).then_some(true));
-        if called == Some(true) || self.call_stopped(seat) {
+        if self.end(seat) {
             self.seat.set(Seat::EMPTY);
             return true;
         }
         self.is_called.set(true);
-        self.call_beside()
+        self.end_beside(Waiter::wake)
     }
 
-    /// As `call`, where the task's loop may be one that does not run.
+    /// As [`call`](Self::call), with an error for who is parked.
+    ///
+    /// One of which they do not hear, because they are gone or cancelled, is reported as that of a future is.
+    pub fn fail(&self, exception: Exception) -> bool {
+        let seat = self.seat.get();
+        if seat.is_empty() || self.is_called.replace(true) {
+            return self.end_beside(|waiter| waiter.fail(exception));
+        }
+        let is_parked = self.end(seat);
+        if let Some(core) = self.core.borrow().upgrade()
+            && (is_parked || core.task(seat.token).is_none())
+        {
+            let waiter = Waiter::of(&core);
+            waiter.fail(exception);
+            self.failure.set(Some(waiter));
+        }
+        is_parked
+    }
+
+    /// Ends the rest of who is in the seat, and has the task stepped; false if there is none any more.
+    #[inline]
+    fn end(&self, seat: Seat) -> bool {
+        let end = |state: &TaskState| seat.end(state);
+        let ended = running::with_core(|core| core.schedule_if(seat.token, end).then_some(true));
+        ended == Some(true) || self.end_stopped(seat)
+    }
+
+    /// As `end`, where the task's loop may be one that does not run.
     #[cold]
-    fn call_stopped(&self, seat: Seat) -> bool {
+    fn end_stopped(&self, seat: Seat) -> bool {
         let core = self.core.borrow().upgrade();
         core.is_some_and(|core| core.schedule_if(seat.token, |state| seat.end(state)))
     }
 
-    fn call_beside(&self) -> bool {
-        let waiter = self.beside.take();
-        waiter.is_some_and(|waiter| waiter.wake())
+    fn end_beside(&self, end: impl FnOnce(&Waiter) -> bool) -> bool {
+        let beside = self.beside.take();
+        beside.is_some_and(|beside| end(&beside.waiter))
     }
 
-    /// Returns true while somebody is parked who was not called, also a task that has got an error and not gone on yet.
+    /// Returns true while somebody is parked who was not called, also one who has got an error and has not gone on yet.
     #[inline]
     pub fn is_taken(&self) -> bool {
-        !self.seat.get().is_empty() && !self.is_called.get() || self.is_waited_for_beside(|_| true)
+        !self.seat.get().is_empty() && !self.is_called.get()
+            || self.is_beside(|beside| beside.has_leaf || beside.waiter.is_pending())
     }
 
-    /// True if a waiter is pending, and is the one that is meant.
+    /// `is_meant` runs no code of the user.
     #[inline]
-    fn is_waited_for_beside(&self, is_meant: impl FnOnce(&Waiter) -> bool) -> bool {
-        let Some(waiter) = self.beside.take() else {
+    fn is_beside(&self, is_meant: impl FnOnce(&Beside) -> bool) -> bool {
+        let Some(beside) = self.beside.take() else {
             return false;
         };
-        let is = waiter.is_pending() && is_meant(&waiter);
-        self.beside.set(Some(waiter));
-        is
+        let is_meant = is_meant(&beside);
+        self.beside.set(Some(beside));
+        is_meant
     }
 
     /// Seats a task; `None` if the seat is not free.
@@ -242,6 +282,17 @@ enum Stage {
     Over,
 }
 
+/// What is found where somebody gets up from the seat.
+#[derive(Default)]
+struct Left {
+    /// The call was still to come.
+    was_parked: bool,
+    /// The error that the task was given.
+    interruption: Option<Exception>,
+    /// The one that came in place of a call.
+    failure: Option<Waiter>,
+}
+
 impl Future for Park<'_> {
     type Output = Result<()>;
 
@@ -254,7 +305,12 @@ impl Future for Park<'_> {
                 let seat = *seat;
                 self.poll_seated(seat, cx)
             }
-            Stage::Beside(woken) => Pin::new(&mut **woken).poll(cx),
+            Stage::Beside(woken) => {
+                let outcome = ready!(Pin::new(&mut **woken).poll(cx));
+                self.go();
+                self.stage = Stage::Over;
+                Poll::Ready(outcome)
+            }
             Stage::Over => Poll::Ready(running::take_throw().map_or(Ok(()), Err)),
         }
     }
@@ -279,7 +335,10 @@ impl Park<'_> {
                 self.stage = Stage::Seated(seat);
                 Poll::Pending
             }
-            None => self.wait_beside(cx),
+            None => {
+                let core = running::running_core()?;
+                self.wait_beside(&core, cx)
+            }
         }
     }
 
@@ -302,45 +361,58 @@ impl Park<'_> {
         if thrown.is_none() && is_polled_as_before && self.look_at_task(seat, rests) == Some(true) {
             return Poll::Pending;
         }
-        // The task gets its error here, and nowhere else.
-        let (was_seated, own) = self.leave(seat);
         self.stage = Stage::Over;
-        match own.or(thrown) {
+        let left = self.leave(seat);
+        // Read in any case: the task hears of it where it hears of another error, too.
+        let failure = left.failure.and_then(|failed| failed.error());
+        match left.interruption.or(thrown).or(failure) {
             Some(error) => {
+                // The task gets its error here, and nowhere else.
                 self.look_at_task(seat, |state| state.flags.clear(Flag::Interrupted));
                 Poll::Ready(Err(error))
             }
-            None if was_seated => self.wait_beside(cx),
+            None if left.was_parked => match self.core() {
+                Some(core) => self.wait_beside(&core, cx),
+                // Its loop is no more, and calls nobody.
+                None => Poll::Pending,
+            },
             None => Poll::Ready(Ok(())),
         }
     }
 
     /// Waits by a waiter.
     #[cold]
-    fn wait_beside(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        let waiter = self.parking.park_waiter()?;
-        let mut woken = Box::new(waiter.woken_at(self.at));
-        let polled = Pin::new(&mut *woken).poll(cx);
-        self.stage = Stage::Beside(woken);
-        polled
+    fn wait_beside(&mut self, core: &Rc<Core>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        let waiter = Waiter::of(core);
+        self.parking.put_beside(&waiter, true);
+        self.stage = Stage::Beside(Box::new(waiter.woken_at(self.at)));
+        Pin::new(self).poll(cx)
     }
 
-    /// Gets up; says whether the call was still to come, and gives the error that the task has got.
-    fn leave(&self, seat: Seat) -> (bool, Option<Exception>) {
+    /// Gets up.
+    fn leave(&self, seat: Seat) -> Left {
         if !self.parking.seats(seat) {
-            return (false, None);
+            return Left::default();
         }
         self.parking.seat.set(Seat::EMPTY);
+        let failure = self.parking.failure.take();
         let end = |state: &TaskState| (seat.end(state), state.take_interruption(seat.rest()));
         // Where the task has ended, whoever has the leaf now waits on.
         let ended = self.look_at_task(seat, end);
-        let (was_seated, interruption) = ended.unwrap_or((!self.parking.is_called.get(), None));
-        (was_seated, interruption.map(Exception::new))
+        let (was_parked, interruption) = ended.unwrap_or((!self.parking.is_called.get(), None));
+        Left {
+            was_parked,
+            interruption: interruption.map(Exception::new),
+            failure,
+        }
+    }
+
+    fn core(&self) -> Option<Rc<Core>> {
+        self.parking.core.borrow().upgrade()
     }
 
     fn look_at_task<R>(&self, seat: Seat, f: impl FnOnce(&TaskState) -> R) -> Option<R> {
-        let core = self.parking.core.borrow().upgrade()?;
-        core.look_at_task(seat.token, f)
+        self.core()?.look_at_task(seat.token, f)
     }
 }
 
@@ -362,7 +434,7 @@ impl Park<'_> {
             Stage::Beside(woken) => {
                 if self
                     .parking
-                    .is_waited_for_beside(|waiter| woken.is_for(waiter))
+                    .is_beside(|beside| woken.is_for(&beside.waiter))
                 {
                     drop(self.parking.beside.take());
                 }

@@ -9,6 +9,7 @@
 use std::fmt;
 use std::panic::Location;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use rondel_future::State;
@@ -17,8 +18,9 @@ use rondel_reactor::NoRunningLoopError;
 use crate::awaiter::Leaf;
 use crate::body;
 use crate::cell::AnyFuture;
+use crate::core::Core;
 use crate::event_loop::{EventLoop, WeakEventLoop};
-use crate::exception::Result;
+use crate::exception::{Exception, Result};
 use crate::running;
 
 /// Wakes a task that waits for something other than a value: a handle, of which clones are the same waiter.
@@ -53,6 +55,22 @@ impl Waiter {
     pub fn new() -> Result<Self, NoRunningLoopError> {
         let core = running::running_core()?;
         Ok(Self(body::valueless(core).made_at(Location::caller())))
+    }
+
+    /// Makes a waiter of that loop.
+    #[track_caller]
+    pub(crate) fn of(core: &Rc<Core>) -> Self {
+        Self(body::valueless(core.clone()).made_at(Location::caller()))
+    }
+
+    /// Gives the task an error instead; false if the waiter was woken or cancelled before.
+    pub(crate) fn fail(&self, exception: Exception) -> bool {
+        self.0.set_exception(exception).is_ok()
+    }
+
+    /// The error that it was failed by, of which somebody hears now.
+    pub(crate) fn error(&self) -> Option<Exception> {
+        self.0.outcome()?.err()
     }
 
     /// Wakes the task, which runs in the next iteration; false if the waiter was woken or cancelled before.

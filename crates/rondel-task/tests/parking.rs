@@ -4,21 +4,20 @@ mod common;
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
-use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use common::{Trace, check, secs, tick, ticks, virtual_loop};
+use common::{Trace, check, reports, secs, tick, ticks, virtual_loop};
 use futures::stream::{FuturesUnordered, StreamExt};
 use rondel_reactor::Builder;
 use rondel_task::{
-    EventLoop, Parking, Result, Task, Waiter, create_task, current_task, gather, get_running_loop,
-    run_virtual, shielded, sleep, timeout, wait_for,
+    EventLoop, Exception, Future, Parking, Result, RuntimeError, Task, create_task, current_task,
+    gather, get_running_loop, run_virtual, shielded, sleep, timeout, wait_for,
 };
 
-type Boxed<T> = Pin<Box<dyn Future<Output = T>>>;
+type Boxed<T> = Pin<Box<dyn std::future::Future<Output = T>>>;
 
 /// Parks, as a future that owns its place.
 fn parked(parking: &Rc<Parking>) -> Boxed<Result<()>> {
@@ -320,10 +319,110 @@ fn while_somebody_watches_it_is_a_waiter_that_is_waited_for() -> Result<()> {
 
         let task = create_task(parked(&parking))?;
         tick().await?;
-        assert!(task.cancel() && !parking.is_taken() && !parking.call());
+        assert!(task.cancel() && parking.is_taken() && !parking.call());
+        assert!(!parking.is_taken(), "called, for nothing");
         assert!(task.await.unwrap_err().is_cancelled());
         Ok(())
     })
+}
+
+#[test]
+fn who_is_cancelled_keeps_the_place_whoever_polls_them() -> Result<()> {
+    run_virtual(async {
+        let parking = Rc::new(Parking::new());
+        let place = parking.clone();
+        let task = create_task(async move {
+            let mut waits = FuturesUnordered::new();
+            waits.push(place.park());
+            waits.next().await.unwrap_or(Ok(()))
+        })?;
+        tick().await?;
+        assert!(parking.is_taken() && task.cancel() && parking.is_taken());
+        assert!(task.await.unwrap_err().is_cancelled());
+        assert!(!parking.is_taken() && !parking.call());
+        Ok(())
+    })
+}
+
+fn failure() -> Exception {
+    Exception::new(RuntimeError::new("no more"))
+}
+
+#[test]
+fn who_is_failed_gets_that_error_and_the_place_is_free() -> Result<()> {
+    run_virtual(async {
+        let parking = Rc::new(Parking::new());
+        assert!(!parking.fail(failure()));
+        let first = create_task(parked(&parking))?;
+        tick().await?;
+        assert!(parking.fail(failure()));
+        assert!(!parking.fail(Exception::new(RuntimeError::new("again"))));
+        assert!(!parking.call() && !parking.is_taken());
+        let mut second = parked(&parking);
+        assert!(polled(&mut second).await.is_pending());
+        assert!(parking.is_taken());
+        assert_eq!(first.await.unwrap_err().to_string(), "no more");
+        assert!(parking.call());
+        second.await
+    })
+}
+
+#[test]
+fn a_failure_reaches_who_is_polled_in_other_ways_and_whose_task_has_ended() -> Result<()> {
+    run_virtual(async {
+        let parking = Rc::new(Parking::new());
+        let place = parking.clone();
+        let task = create_task(async move {
+            let mut waits = FuturesUnordered::new();
+            waits.push(place.park());
+            waits.next().await.unwrap_or(Ok(()))
+        })?;
+        tick().await?;
+        assert!(parking.fail(failure()));
+        assert_eq!(task.await.unwrap_err().to_string(), "no more");
+
+        let kept = Rc::new(RefCell::new(parked(&parking)));
+        let first = kept.clone();
+        create_task(async move {
+            assert!(
+                poll_fn(|cx| Poll::Ready(first.borrow_mut().as_mut().poll(cx)))
+                    .await
+                    .is_pending()
+            );
+            Ok(())
+        })?
+        .await?;
+        assert!(!parking.fail(failure()), "nobody is woken");
+        let task = create_task(poll_fn(move |cx| kept.borrow_mut().as_mut().poll(cx)))?;
+        assert_eq!(task.await.unwrap_err().to_string(), "no more");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_failure_behind_a_cancellation_is_not_heard_and_before_one_neither() {
+    let event_loop = virtual_loop();
+    let reports = reports(&event_loop);
+    let run = event_loop.run_until_complete(async {
+        let parking = Rc::new(Parking::new());
+        let task = create_task(parked(&parking))?;
+        tick().await?;
+        assert!(task.cancel() && !parking.fail(failure()));
+        assert!(task.await.unwrap_err().is_cancelled());
+
+        let task = create_task(parked(&parking))?;
+        tick().await?;
+        assert!(parking.fail(failure()) && task.cancel());
+        assert!(task.await.unwrap_err().is_cancelled());
+
+        let mut dropped = parked(&parking);
+        assert!(polled(&mut dropped).await.is_pending());
+        assert!(parking.fail(failure()));
+        drop(dropped);
+        Ok(())
+    });
+    assert!(run.is_ok());
+    reports.check(&["Future exception was never retrieved: no more"]);
 }
 
 #[test]
@@ -370,24 +469,34 @@ fn whoever_waits_for_ever_is_named_with_the_line() {
     assert!(text.contains("tests/parking.rs"), "{text}");
 }
 
-/// A place as asyncio's streams make one: a waiter for each wait.
+/// A place as asyncio's streams make one: a future for each wait.
 #[derive(Default)]
-struct WaiterPlace(RefCell<Option<Waiter>>);
+struct FuturePlace(RefCell<Option<Future<()>>>);
 
 /// A place to wait in, of either kind.
 #[derive(Clone)]
 enum Place {
     Parking(Rc<Parking>),
-    Waiter(Rc<WaiterPlace>),
+    Future(Rc<FuturePlace>),
 }
 
 impl Place {
     fn call(&self) -> bool {
         match self {
             Self::Parking(parking) => parking.call(),
-            Self::Waiter(place) => {
+            Self::Future(place) => {
                 let waiter = place.0.take();
-                waiter.is_some_and(|waiter| waiter.wake())
+                waiter.is_some_and(|waiter| waiter.set_result(()).is_ok())
+            }
+        }
+    }
+
+    fn fail(&self) -> bool {
+        match self {
+            Self::Parking(parking) => parking.fail(failure()),
+            Self::Future(place) => {
+                let waiter = place.0.take();
+                waiter.is_some_and(|waiter| waiter.set_exception(failure()).is_ok())
             }
         }
     }
@@ -395,24 +504,22 @@ impl Place {
     async fn wait(self) -> Result<()> {
         match self {
             Self::Parking(parking) => parking.park().await,
-            Self::Waiter(place) => {
-                struct Leave<'a>(&'a WaiterPlace, Waiter);
+            Self::Future(place) => {
+                struct Leave<'a>(&'a FuturePlace, Future<()>);
                 impl Drop for Leave<'_> {
                     fn drop(&mut self) {
-                        // Woken or cancelled, it is of no more use.
                         let mut place = self.0.0.borrow_mut();
-                        let is_mine = |waiter: &mut Waiter| {
-                            self.1.clone().woken_at(Location::caller()).is_for(waiter)
-                        };
-                        drop(place.take_if(is_mine));
+                        let left = place.take_if(|waiter| waiter.ptr_eq(&self.1));
+                        drop(place);
+                        drop(left);
                     }
                 }
-                let waiter = Waiter::new()?;
+                let waiter = get_running_loop()?.create_future();
                 if let Some(before) = place.0.replace(Some(waiter.clone())) {
-                    before.wake();
+                    let _ = before.set_result(());
                 }
                 let _leave = Leave(&place, waiter.clone());
-                waiter.woken_at(Location::caller()).await
+                waiter.await
             }
         }
     }
@@ -445,7 +552,7 @@ struct Scene {
 async fn actor(scene: Rc<Scene>, number: usize, dice: Dice) -> Result<()> {
     for step in 0..12 {
         let place = scene.places[dice.throw(2) as usize].clone();
-        let act = dice.throw(9);
+        let act = dice.throw(10);
         let outcome = match act {
             0 | 1 => place.wait().await,
             2 => {
@@ -474,6 +581,13 @@ async fn actor(scene: Rc<Scene>, number: usize, dice: Dice) -> Result<()> {
                 Ok(())
             }
             7 => {
+                let failed = place.fail();
+                scene
+                    .trace
+                    .log(format_args!("{number}.{step} fails {failed}"));
+                Ok(())
+            }
+            8 => {
                 let tasks = scene.tasks.borrow();
                 let victim = dice.throw(tasks.len() as u64) as usize;
                 scene.trace.log(format_args!(
@@ -499,7 +613,9 @@ async fn actor(scene: Rc<Scene>, number: usize, dice: Dice) -> Result<()> {
 fn random_program(seed: u64, place: fn() -> Place) -> Vec<String> {
     let trace = Trace::new();
     let log = trace.clone();
-    let outcome = run_virtual(async move {
+    let event_loop = virtual_loop();
+    let reports = reports(&event_loop);
+    let outcome = event_loop.run_until_complete(async move {
         let scene = Rc::new(Scene {
             trace: log,
             places: [place(), place()],
@@ -524,14 +640,15 @@ fn random_program(seed: u64, place: fn() -> Place) -> Vec<String> {
         Ok(())
     });
     trace.log(format_args!("{outcome:?}"));
+    reports.take().iter().for_each(|report| trace.log(report));
     trace.take()
 }
 
 #[test]
-fn random_programs_do_with_a_parking_what_they_do_with_a_waiter_for_each_wait() {
+fn random_programs_do_with_a_parking_what_they_do_with_a_future_for_each_wait() {
     for seed in 0..400 {
-        let with_waiters = random_program(seed, || Place::Waiter(Rc::default()));
+        let with_futures = random_program(seed, || Place::Future(Rc::default()));
         let parked = random_program(seed, || Place::Parking(Rc::default()));
-        assert_eq!(parked, with_waiters, "seed {seed}");
+        assert_eq!(parked, with_futures, "seed {seed}");
     }
 }

@@ -12,12 +12,7 @@
 //!
 //! The part of `StreamReader` below its methods: `_buffer`, `_waiter`, `_wait_for_data`, `_maybe_resume_transport`.
 
-use std::{
-    cell::{Cell, RefCell},
-    future::Future,
-    pin::Pin,
-    task::{Context, Poll, ready},
-};
+use std::cell::{Cell, RefCell};
 
 use bytes::Bytes;
 use rondel_task::{Exception, Park, Parking, Result, RuntimeError, Waiter};
@@ -38,8 +33,6 @@ pub(super) struct Inbox {
     exception: RefCell<Option<Exception>>,
     /// Whoever waits for more (I2).
     waiting: Parking,
-    /// Whoever waited was called for an exception, and has not gone on yet.
-    has_failed: Cell<bool>,
     /// The waiter's leaf, where it is polled through futures-io.
     pub(super) polled: RefCell<Option<Polled>>,
     transport: RefCell<Option<Transport>>,
@@ -55,7 +48,6 @@ impl Inbox {
             eof: Cell::new(false),
             exception: RefCell::default(),
             waiting: Parking::new(),
-            has_failed: Cell::new(false),
             polled: RefCell::default(),
             transport: RefCell::default(),
             paused: Cell::new(false),
@@ -131,12 +123,14 @@ impl Inbox {
     }
 
     pub(super) fn set_exception(&self, exception: Exception) {
-        let replaced = self.exception.replace(Some(exception));
+        let replaced = self.exception.replace(Some(exception.clone()));
         drop(replaced);
-        let has_called = self.waiting.call();
-        // Who polls looks for it anyway.
+        // Who polls finds it here when they come back, and may not: a waiter that nobody asks would report it.
         let is_polled = self.polled.borrow().is_some();
-        self.has_failed.set(has_called && !is_polled);
+        match is_polled {
+            true => self.waiting.call(),
+            false => self.waiting.fail(exception),
+        };
     }
 
     // --- what is taken out -------------------------------------------------------------------
@@ -193,12 +187,9 @@ impl Inbox {
 
     /// Waits until something is fed.
     #[inline]
-    pub(super) fn wait_for_data(&self, function: &str) -> Result<DataWait<'_>> {
+    pub(super) fn wait_for_data(&self, function: &str) -> Result<Park<'_>> {
         self.begin_to_wait(function)?;
-        Ok(DataWait {
-            inbox: self,
-            park: self.waiting.park(),
-        })
+        Ok(self.waiting.park())
     }
 
     /// As [`wait_for_data`](Self::wait_for_data), for who polls: makes what the next bytes wake.
@@ -209,8 +200,9 @@ impl Inbox {
 
     #[inline]
     fn begin_to_wait(&self, function: &str) -> Result<()> {
-        if self.waiting.is_taken() {
-            self.take_place(function)?;
+        let polled = self.polled.take();
+        if polled.is_some() || self.waiting.is_taken() {
+            self.take_place(polled, function)?;
         }
         // To wait while the transport is paused would be for ever, as where more than the limit is asked for.
         if self.paused.get() {
@@ -221,33 +213,17 @@ impl Inbox {
 
     /// Takes the place of who polls: they do not say when they stop, so they are woken, and find somebody else there if they have not.
     #[cold]
-    fn take_place(&self, function: &str) -> Result<()> {
-        let polled = self.polled.take();
+    fn take_place(&self, polled: Option<Polled>, function: &str) -> Result<()> {
         if polled.is_some() {
             self.waiting.call();
+            drop(polled);
+        }
+        if !self.waiting.is_taken() {
             return Ok(());
         }
         let message = format!(
             "{function}() called while another coroutine is already waiting for incoming data"
         );
         Err(RuntimeError::new(message).into())
-    }
-}
-
-/// A wait until something is fed; its error is that of the task, or the reader's.
-pub(super) struct DataWait<'a> {
-    inbox: &'a Inbox,
-    park: Park<'a>,
-}
-
-impl Future for DataWait<'_> {
-    type Output = Result<()>;
-
-    #[inline]
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        ready!(Pin::new(&mut self.park).poll(cx))?;
-        let failed = self.inbox.has_failed.take();
-        let exception = failed.then(|| self.inbox.exception()).flatten();
-        Poll::Ready(exception.map_or(Ok(()), Err))
     }
 }
