@@ -25,6 +25,7 @@ pub(crate) struct Backlog {
 }
 
 impl Backlog {
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.bytes.borrow().is_empty()
     }

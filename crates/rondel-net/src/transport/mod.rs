@@ -27,11 +27,15 @@ pub(crate) mod scratch;
 pub(crate) mod sendfile;
 pub(crate) mod socket;
 pub(crate) mod socket_name;
-pub(crate) use std::{fmt, io::IoSlice, rc::Rc};
+
+use std::{fmt, io::IoSlice, rc::Rc};
 
 use rondel_task::{Result, RuntimeError};
 
-use self::extra_info::{ExtraInfo, Request};
+use self::{
+    extra_info::{ExtraInfo, Request},
+    socket::SocketTransport,
+};
 use crate::{
     protocol::{AnyProtocol, BaseProtocol, StreamProtocol},
     transport::flow::WriteBufferLimits,
@@ -44,21 +48,37 @@ use crate::{
 ///
 /// Mirrors [`asyncio.Transport`](https://docs.python.org/3/library/asyncio-protocol.html#asyncio.Transport).
 #[derive(Clone)]
-pub struct Transport {
-    carrier: Rc<dyn Carrier>,
+pub struct Transport(Kind);
+
+/// What carries the bytes: mostly a socket, which is not called through a table.
+#[derive(Clone)]
+enum Kind {
+    Socket(Rc<SocketTransport>),
+    Other(Rc<dyn Carrier>),
 }
 
 impl Transport {
     /// Makes the handle of a carrier.
     #[must_use]
     pub fn new(carrier: Rc<dyn Carrier>) -> Self {
-        Self { carrier }
+        Self(Kind::Other(carrier))
+    }
+
+    pub(crate) fn of_socket(socket: Rc<SocketTransport>) -> Self {
+        Self(Kind::Socket(socket))
+    }
+
+    fn carrier(&self) -> &dyn Carrier {
+        match &self.0 {
+            Kind::Socket(socket) => &**socket,
+            Kind::Other(carrier) => &**carrier,
+        }
     }
 
     /// Says whether both are handles of the same connection.
     #[must_use]
     pub fn ptr_eq(&self, other: &Self) -> bool {
-        Rc::ptr_eq(&self.carrier, &other.carrier)
+        std::ptr::addr_eq(self.carrier(), other.carrier())
     }
 
     // --- of every transport ------------------------------------------------------------------
@@ -67,18 +87,22 @@ impl Transport {
     ///
     /// Closing one that is closing does nothing.
     pub fn close(&self) {
-        self.carrier.close();
+        self.carrier().close();
     }
 
     /// Says whether the transport is closing or closed.
     #[must_use]
+    #[inline]
     pub fn is_closing(&self) -> bool {
-        self.carrier.is_closing()
+        match &self.0 {
+            Kind::Socket(socket) => socket.is_closing(),
+            Kind::Other(carrier) => carrier.is_closing(),
+        }
     }
 
     /// Closes the transport and throws away what is buffered; `connection_lost` is called soon, with no error.
     pub fn abort(&self) {
-        self.carrier.abort();
+        self.carrier().abort();
     }
 
     /// Answers what is known about the connection under a [key](extra_info); none where it does not apply.
@@ -103,25 +127,25 @@ impl Transport {
     #[must_use]
     pub fn get_extra_info<K: ExtraInfo>(&self, key: K) -> Option<K::Value> {
         let _ = key;
-        Request::ask::<K>(|request| self.carrier.extra_info(request))
+        Request::ask::<K>(|request| self.carrier().extra_info(request))
     }
 
     /// Answers a question for extra information in place of a layer above, which has no answer of its own.
     pub fn extra_info(&self, request: &mut Request<'_>) {
-        self.carrier.extra_info(request);
+        self.carrier().extra_info(request);
     }
 
     /// Gives the connection to another protocol, which is not told so.
     ///
     /// Mirrors [`set_protocol`](https://docs.python.org/3/library/asyncio-protocol.html#asyncio.BaseTransport.set_protocol).
     pub fn set_protocol<P: StreamProtocol<Kind>, Kind>(&self, protocol: Rc<P>) {
-        self.carrier.set_protocol(protocol.into_any());
+        self.carrier().set_protocol(protocol.into_any());
     }
 
     /// Returns the protocol; none once the connection is lost.
     #[must_use]
     pub fn get_protocol(&self) -> Option<AnyProtocol> {
-        self.carrier.get_protocol()
+        self.carrier().get_protocol()
     }
 
     /// Returns the protocol, if it is a `P`.
@@ -135,17 +159,17 @@ impl Transport {
     /// Says whether the transport gives what it receives to its protocol.
     #[must_use]
     pub fn is_reading(&self) -> bool {
-        self.carrier.is_reading()
+        self.carrier().is_reading()
     }
 
     /// Stops reading until [`resume_reading`](Self::resume_reading); the peer is slowed down once the system's buffers are full.
     pub fn pause_reading(&self) {
-        self.carrier.pause_reading();
+        self.carrier().pause_reading();
     }
 
     /// Reads again.
     pub fn resume_reading(&self) {
-        self.carrier.resume_reading();
+        self.carrier().resume_reading();
     }
 
     // --- writing -----------------------------------------------------------------------------
@@ -160,8 +184,12 @@ impl Transport {
     /// # Errors
     ///
     /// A [`RuntimeError`] after [`write_eof`](Self::write_eof), and of a transport that only reads.
+    #[inline]
     pub fn write(&self, data: impl AsRef<[u8]>) -> Result<(), RuntimeError> {
-        self.carrier.write(data.as_ref())
+        match &self.0 {
+            Kind::Socket(socket) => socket.write_now(data.as_ref()),
+            Kind::Other(carrier) => carrier.write(data.as_ref()),
+        }
     }
 
     /// Writes several pieces, with one system call where they can be sent at once.
@@ -178,7 +206,7 @@ impl Transport {
             .iter()
             .map(|data| IoSlice::new(data.as_ref()))
             .collect();
-        self.carrier.writelines(&slices)
+        self.carrier().writelines(&slices)
     }
 
     /// Ends writing: after what is buffered the peer sees the end of the stream, while this end goes on reading.
@@ -187,25 +215,25 @@ impl Transport {
     ///
     /// What the operating system says; a [`RuntimeError`] where the transport [cannot](Self::can_write_eof).
     pub fn write_eof(&self) -> Result<()> {
-        self.carrier.write_eof()
+        self.carrier().write_eof()
     }
 
     /// Says whether the transport can end writing and go on reading.
     #[must_use]
     pub fn can_write_eof(&self) -> bool {
-        self.carrier.can_write_eof()
+        self.carrier().can_write_eof()
     }
 
     /// Returns how many bytes are written and not sent.
     #[must_use]
     pub fn get_write_buffer_size(&self) -> usize {
-        self.carrier.get_write_buffer_size()
+        self.carrier().get_write_buffer_size()
     }
 
     /// Returns the marks that the write buffer is kept between.
     #[must_use]
     pub fn get_write_buffer_limits(&self) -> WriteBufferLimits {
-        self.carrier.get_write_buffer_limits()
+        self.carrier().get_write_buffer_limits()
     }
 
     /// Sets the marks; the protocol is told at once if the buffer is over the new one.
@@ -213,14 +241,14 @@ impl Transport {
     /// Mirrors
     /// [`set_write_buffer_limits`](https://docs.python.org/3/library/asyncio-protocol.html#asyncio.WriteTransport.set_write_buffer_limits).
     pub fn set_write_buffer_limits(&self, limits: WriteBufferLimits) {
-        self.carrier.set_write_buffer_limits(limits);
+        self.carrier().set_write_buffer_limits(limits);
     }
 }
 
 impl fmt::Debug for Transport {
     /// Writes what asyncio shows, for instance `<SocketTransport fd=7 read=polling write=<idle, bufsize=0>>`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.carrier.describe(f)
+        self.carrier().describe(f)
     }
 }
 

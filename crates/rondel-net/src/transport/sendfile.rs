@@ -97,7 +97,7 @@ impl<'a> Diversion<'a> {
             was_reading: transport.is_reading(),
         };
         transport.pause_reading();
-        transport.carrier.set_protocol(valve.into_any());
+        transport.carrier().set_protocol(valve.into_any());
         // From here on a transport that has anything to send has told so.
         transport.set_write_buffer_limits(WriteBufferLimits::with_high(0));
         Ok(diversion)
@@ -110,7 +110,7 @@ impl Drop for Diversion<'_> {
             transport, valve, ..
         } = self;
         if !valve.lost.get() {
-            transport.carrier.set_protocol(valve.protocol.clone());
+            transport.carrier().set_protocol(valve.protocol.clone());
             // What the valve was told, its protocol is told now (I2).
             let protocol = valve.protocol.base();
             if valve.was_resumed.get() {

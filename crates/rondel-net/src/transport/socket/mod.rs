@@ -153,7 +153,7 @@ impl SocketTransport {
             peername,
             sockname,
         });
-        let transport = Transport::new(this.clone());
+        let transport = Transport::of_socket(this.clone());
         if let Some(membership) = &*this.membership.borrow() {
             membership.attach(above.as_ref().unwrap_or(&transport));
         }
@@ -165,7 +165,7 @@ impl SocketTransport {
     /// Tells the protocol, then reads, then tells whoever waits for the transport.
     fn begin(&self, waiter: Option<Future<()>>) {
         if let (Some(protocol), Some(this)) = (self.get_protocol(), self.this.upgrade()) {
-            let made = catch(|| protocol.connection_made(Transport::new(this)));
+            let made = catch(|| protocol.connection_made(Transport::of_socket(this)));
             if let Err(panic) = made {
                 self.fatal_error(
                     panic,
@@ -265,6 +265,7 @@ impl Carrier for SocketTransport {
         }
     }
 
+    #[inline]
     fn is_closing(&self) -> bool {
         self.closing.get()
     }

@@ -24,26 +24,41 @@ use crate::transport::{Carrier as _, backlog::MAX_SLICES};
 const LOG_THRESHOLD_FOR_CONNLOST_WRITES: u32 = 5;
 
 impl SocketTransport {
-    pub(super) fn write_now(&self, data: &[u8]) -> Result<(), RuntimeError> {
-        if !self.check_write("write")? || data.is_empty() {
-            return Ok(());
-        }
-        if !self.backlog.is_empty() {
-            self.keep(data);
-            self.maybe_pause_protocol();
-            return Ok(());
+    /// The one case of which there is nothing to be kept is compiled into the writer: behind a system call each return is one that the processor
+    /// did not foresee.
+    #[inline]
+    pub(in crate::transport) fn write_now(&self, data: &[u8]) -> Result<(), RuntimeError> {
+        let may_send = !self.eof.get() && self.lost.get() == 0 && self.backlog.is_empty();
+        if !may_send || data.is_empty() {
+            return self.write_later(data);
         }
         match self.send(data) {
-            Ok(sent) if sent == data.len() => return Ok(()),
+            Ok(sent) if sent == data.len() => {}
+            sent => self.has_sent_less(data, sent),
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn write_later(&self, data: &[u8]) -> Result<(), RuntimeError> {
+        if self.check_write("write")? && !data.is_empty() {
+            self.keep(data);
+            self.maybe_pause_protocol();
+        }
+        Ok(())
+    }
+
+    /// Not all was sent at once.
+    #[cold]
+    fn has_sent_less(&self, data: &[u8], sent: io::Result<usize>) {
+        match sent {
             Ok(sent) => self.keep(&data[sent..]),
             Err(error) if is_for_later(&error) => self.keep(data),
             Err(error) => {
-                self.fatal_io_error(error, "Fatal write error on socket transport");
-                return Ok(());
+                return self.fatal_io_error(error, "Fatal write error on socket transport");
             }
         }
         self.wait_to_write();
-        Ok(())
     }
 
     pub(super) fn writelines_now(&self, list_of_data: &[IoSlice<'_>]) -> Result<(), RuntimeError> {
@@ -89,22 +104,16 @@ impl SocketTransport {
     }
 
     /// Refuses to write where that is a misuse, and says whether there still is a connection to write to.
-    #[inline]
     fn check_write(&self, call: &'static str) -> Result<bool, RuntimeError> {
-        match self.eof.get() || self.lost.get() > 0 {
-            true => self.refuse_write(call),
-            false => Ok(true),
-        }
-    }
-
-    #[cold]
-    fn refuse_write(&self, call: &'static str) -> Result<bool, RuntimeError> {
         if self.eof.get() {
             return Err(RuntimeError::new(format!(
                 "cannot call {call}() after write_eof()"
             )));
         }
         let lost = self.lost.get();
+        if lost == 0 {
+            return Ok(true);
+        }
         if lost >= LOG_THRESHOLD_FOR_CONNLOST_WRITES {
             tracing::warn!(transport = ?self, "written to a lost connection");
         }
@@ -175,6 +184,7 @@ impl SocketTransport {
         }
     }
 
+    #[inline]
     fn send(&self, data: &[u8]) -> io::Result<usize> {
         self.with_socket(|socket| {
             let sent = retry_on_intr(|| rustix::net::send(socket, data, SendFlags::NOSIGNAL));
