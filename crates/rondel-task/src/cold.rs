@@ -3,6 +3,7 @@
 //! It lies in memory of its own, which is taken when there is something for it.
 
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::mem;
 use std::panic::Location;
 use std::sync::Arc;
@@ -64,7 +65,8 @@ pub(crate) struct Cold {
     /// The waiters behind the first, each at its place; gaps are filled again.
     waiters: Vec<Further>,
     gaps: Vec<u32>,
-    pub(crate) interrupted: Vec<Interrupted>,
+    /// In the order in which they were ended, which is mostly that in which their leaves are polled.
+    pub(crate) interrupted: VecDeque<Interrupted>,
     pub(crate) name: Option<Box<str>>,
     pub(crate) cancel_message: Option<Arc<str>>,
     pub(crate) shields: Shields,
@@ -127,13 +129,21 @@ impl Cold {
         further.is_some_and(|further| further.awaited.rest() == Some(rest))
     }
 
-    /// Takes a rest out, wherever it is among the further waiters; false if it is not.
+    /// Takes out the waiter at this place, if it is that rest; false if it is not.
+    pub(crate) fn end_rest_at(&mut self, place: WaiterPlace, rest: Rest) -> bool {
+        let is_here = self.rests_at(place, rest);
+        if is_here {
+            self.waiters[place.0 as usize - 1].awaited.end_rest(rest);
+            self.gaps.push(place.0 - 1);
+        }
+        is_here
+    }
+
+    /// As `end_rest_at`, wherever it is: for a call alone, of which a task waits for few at a time.
     pub(crate) fn end_rest(&mut self, rest: Rest) -> bool {
         let mut waiters = self.waiters.iter();
         let place = waiters.position(|further| further.awaited.end_rest(rest));
-        if let Some(index) = place {
-            self.gaps.push(index as u32);
-        }
+        self.gaps.extend(place.map(|index| index as u32));
         place.is_some()
     }
 

@@ -389,23 +389,23 @@ impl TaskState {
 
     /// Ends a rest of the task by an error; false if it has ended already.
     pub(crate) fn interrupt(&self, core: &Core, rest: Rest, message: Option<Arc<str>>) -> bool {
-        let has_ended = match rest.alarm() {
-            Some(alarm) => !core.scheduler().cancel_alarm(alarm),
-            None => false,
+        let was_pending = match rest.alarm() {
+            // Behind the first it may stay where it is: it is pending no more.
+            Some(alarm) if core.scheduler().cancel_alarm(alarm) => {
+                self.waiter.end_rest(rest);
+                true
+            }
+            Some(_) => false,
+            None => {
+                self.waiter.end_rest(rest)
+                    || self.look_at_cold(|cold| cold.end_rest(rest)) == Some(true)
+            }
         };
-        if has_ended || !self.end_rest(rest) {
-            return false;
+        if was_pending {
+            self.with_cold(|cold| cold.interrupted.push_back(Interrupted { rest, message }));
+            core.schedule(self.token());
         }
-        self.with_cold(|cold| cold.interrupted.push(Interrupted { rest, message }));
-        core.schedule(self.token());
-        true
-    }
-
-    fn end_rest(&self, rest: Rest) -> bool {
-        self.waiter.end_rest(rest)
-            || self
-                .look_at_cold(|cold| cold.end_rest(rest))
-                .unwrap_or(false)
+        was_pending
     }
 
     /// Takes out the waiter at this place, if it is that rest; false if it has ended already.
@@ -413,7 +413,7 @@ impl TaskState {
     pub(crate) fn end_rest_at(&self, place: WaiterPlace, rest: Rest) -> bool {
         match place.is_first() {
             true => self.waiter.end_rest(rest),
-            false => self.end_rest(rest),
+            false => self.look_at_cold(|cold| cold.end_rest_at(place, rest)) == Some(true),
         }
     }
 
@@ -434,7 +434,7 @@ impl TaskState {
         let taken = self.look_at_cold(|cold| {
             let mut interrupted = cold.interrupted.iter();
             let place = interrupted.position(|interrupted| interrupted.rest == rest)?;
-            Some(cold.interrupted.swap_remove(place).message)
+            Some(cold.interrupted.remove(place)?.message)
         });
         taken.flatten().map(CancelledError::from_message)
     }

@@ -281,3 +281,38 @@ fn a_sleep_of_a_loop_that_was_closed_is_an_error() -> Result<()> {
     assert!(second.run_until_complete(awaited(sleep)).is_err());
     Ok(())
 }
+
+/// It takes minutes where leaving one of many sleeps means to look for it among them.
+#[test]
+fn a_task_leaves_any_number_of_sleeps_at_the_price_of_each() -> Result<()> {
+    run_virtual(async {
+        let mut sleeps = Vec::from_iter((0..200_000).map(|_| Box::pin(sleep(LONG))));
+        poll_fn(|cx| {
+            let pending = |sleep: &mut Pin<Box<Sleep>>| sleep.as_mut().poll(cx).is_pending();
+            assert!(sleeps.iter_mut().all(pending));
+            Poll::Ready(())
+        })
+        .await;
+        assert_eq!(timers(), 200_000);
+        sleeps.reverse();
+        sleeps.truncate(100_000);
+        drop(sleeps);
+        assert_eq!(timers(), 0);
+
+        let mut sleeps = Vec::from_iter((0..100_000).map(|_| Box::pin(sleep(LONG))));
+        let task = create_task(poll_fn(move |cx| {
+            let polled = sleeps.iter_mut().map(|sleep| sleep.as_mut().poll(cx));
+            // All of them are polled.
+            polled.fold(
+                Poll::Pending,
+                |ready, polled| if ready.is_ready() { ready } else { polled },
+            )
+        }))?;
+        tick().await?;
+        assert_eq!(timers(), 100_000);
+        assert!(task.cancel());
+        assert_eq!(timers(), 0);
+        assert!(task.await.unwrap_err().is_cancelled());
+        Ok(())
+    })
+}
