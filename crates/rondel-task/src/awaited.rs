@@ -108,11 +108,8 @@ impl AwaitedCell {
     }
 
     #[inline]
-    pub(crate) fn is(&self, awaited: &Awaited) -> bool {
-        match awaited {
-            Awaited::Future(awaited) => self.look(|word| awaited.is_pointed_to(word)) == Some(true),
-            Awaited::Rest(awaited) => self.rest() == Some(*awaited),
-        }
+    pub(crate) fn is(&self, future: &AnyFuture) -> bool {
+        self.look(|word| future.is_pointed_to(word)) == Some(true)
     }
 
     #[inline]

@@ -24,7 +24,7 @@ use std::task::{Context, Poll, ready};
 use rondel_future::CancelledError;
 use rondel_sched::Token;
 
-use crate::awaited::{Awaited, Waiting};
+use crate::awaited::Waiting;
 use crate::callback::{Callback, ForeignWaker};
 use crate::cell::AnyFuture;
 use crate::cold::WaiterPlace;
@@ -214,7 +214,7 @@ impl Leaf {
         };
         let task = self.future.core().task(token);
         if let Some(state) = task.as_ref().and_then(|task| task.task_state()) {
-            let removed = state.remove_waiter(place, &Awaited::Future(self.future.clone()));
+            let removed = state.remove_waiter(place, &self.future);
             drop(removed);
         }
     }

@@ -12,7 +12,7 @@ use rondel_context::Context;
 use rondel_shared::{NoBody, Shared};
 
 use crate::awaited::{Await, Awaited, AwaitedCell, Rest};
-use crate::cell::AnyWord;
+use crate::cell::{AnyFuture, AnyWord};
 use crate::core::Core;
 use crate::shielded::Shields;
 
@@ -111,11 +111,11 @@ impl Cold {
     pub(crate) fn remove_waiter(
         &mut self,
         place: WaiterPlace,
-        awaited: &Awaited,
+        future: &AnyFuture,
     ) -> Option<Awaited> {
         let index = (place.0 as usize).checked_sub(1)?;
         let cell = &self.waiters.get(index)?.awaited;
-        if !cell.is(awaited) {
+        if !cell.is(future) {
             return None;
         }
         self.gaps.push(place.0 - 1);

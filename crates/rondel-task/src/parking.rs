@@ -165,14 +165,16 @@ impl Parking {
 
     /// As [`call`](Self::call), with an error for who is parked.
     ///
-    /// One of which they do not hear, because they are gone or cancelled, is reported as that of a future is.
+    /// Who has got an error already does not hear of it, and nobody else does. One that is not read before the wait is dropped is reported as
+    /// that of a future is.
     pub fn fail(&self, exception: Exception) -> bool {
         let seat = self.seat.get();
         if seat.is_empty() || self.is_called.replace(true) {
             return self.end_beside(|waiter| waiter.fail(exception));
         }
         let is_parked = self.end(seat);
-        if let Some(core) = self.core.borrow().upgrade()
+        let core = self.core.borrow().upgrade();
+        if let Some(core) = core
             && (is_parked || core.task(seat.token).is_none())
         {
             let waiter = Waiter::of(&core);
@@ -371,11 +373,11 @@ impl Park<'_> {
                 self.look_at_task(seat, |state| state.flags.clear(Flag::Interrupted));
                 Poll::Ready(Err(error))
             }
-            None if left.was_parked => match self.core() {
-                Some(core) => self.wait_beside(&core, cx),
-                // Its loop is no more, and calls nobody.
-                None => Poll::Pending,
-            },
+            None if left.was_parked => {
+                // Where its loop is no more, that of whoever polls it now.
+                let core = self.core().map_or_else(running::running_core, Ok)?;
+                self.wait_beside(&core, cx)
+            }
             None => Poll::Ready(Ok(())),
         }
     }

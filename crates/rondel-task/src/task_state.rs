@@ -25,7 +25,7 @@ use rondel_shared::{NoBody, Shared};
 
 use crate::awaited::{Await, Awaited, AwaitedCell, Rest, Waiting};
 use crate::cancel::Waiters;
-use crate::cell::AnyWord;
+use crate::cell::{AnyFuture, AnyWord};
 use crate::cold::{Cold, Interrupted, Rare, WaiterPlace};
 use crate::core::{Core, NO_TASK};
 use crate::flags::{Flag, Flags};
@@ -320,14 +320,14 @@ impl TaskState {
         self.with_cold(|cold| cold.add_waiter(awaited, at))
     }
 
-    /// Takes a waiter out of its place, if it is still there.
+    /// Takes a future out of its place, if it is still there.
     #[inline]
-    pub(crate) fn remove_waiter(&self, place: WaiterPlace, awaited: &Awaited) -> Option<Awaited> {
+    pub(crate) fn remove_waiter(&self, place: WaiterPlace, future: &AnyFuture) -> Option<Awaited> {
         match place.is_first() {
-            true if self.waiter.is(awaited) => self.waiter.take(),
+            true if self.waiter.is(future) => self.waiter.take(),
             true => None,
             false => self
-                .look_at_cold(|cold| cold.remove_waiter(place, awaited))
+                .look_at_cold(|cold| cold.remove_waiter(place, future))
                 .flatten(),
         }
     }

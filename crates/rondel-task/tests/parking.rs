@@ -30,6 +30,27 @@ async fn polled<T>(future: &mut Boxed<T>) -> Poll<T> {
     poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
 }
 
+/// Parks by a combinator with wakers of its own.
+async fn in_a_combinator(parking: Rc<Parking>) -> Result<()> {
+    let mut waits = FuturesUnordered::new();
+    waits.push(parking.park());
+    waits.next().await.unwrap_or(Ok(()))
+}
+
+/// Has a task park that ends before it is called, and gives its wait.
+async fn left_by_a_task(parking: &Rc<Parking>) -> Result<Boxed<Result<()>>> {
+    let wait = Rc::new(Cell::new(Some(parked(parking))));
+    let first = wait.clone();
+    create_task(async move {
+        let mut left = first.take().expect("it was put in");
+        assert!(polled(&mut left).await.is_pending());
+        first.set(Some(left));
+        Ok(())
+    })?
+    .await?;
+    Ok(wait.take().expect("it was put back"))
+}
+
 #[test]
 fn who_is_called_goes_on_in_the_next_iteration() {
     check(
@@ -216,18 +237,8 @@ fn a_wait_may_be_polled_by_one_task_after_another() -> Result<()> {
         create_task(moved)?.await?;
 
         // The task that has polled it first is over.
-        let kept = Rc::new(RefCell::new(parked(&parking)));
-        let first = kept.clone();
-        create_task(async move {
-            assert!(
-                poll_fn(|cx| Poll::Ready(first.borrow_mut().as_mut().poll(cx)))
-                    .await
-                    .is_pending()
-            );
-            Ok(())
-        })?
-        .await?;
-        let task = create_task(poll_fn(move |cx| kept.borrow_mut().as_mut().poll(cx)))?;
+        let left = left_by_a_task(&parking).await?;
+        let task = create_task(left)?;
         tick().await?;
         assert!(!task.done() && parking.call());
         task.await
@@ -330,12 +341,7 @@ fn while_somebody_watches_it_is_a_waiter_that_is_waited_for() -> Result<()> {
 fn who_is_cancelled_keeps_the_place_whoever_polls_them() -> Result<()> {
     run_virtual(async {
         let parking = Rc::new(Parking::new());
-        let place = parking.clone();
-        let task = create_task(async move {
-            let mut waits = FuturesUnordered::new();
-            waits.push(place.park());
-            waits.next().await.unwrap_or(Ok(()))
-        })?;
+        let task = create_task(in_a_combinator(parking.clone()))?;
         tick().await?;
         assert!(parking.is_taken() && task.cancel() && parking.is_taken());
         assert!(task.await.unwrap_err().is_cancelled());
@@ -371,29 +377,14 @@ fn who_is_failed_gets_that_error_and_the_place_is_free() -> Result<()> {
 fn a_failure_reaches_who_is_polled_in_other_ways_and_whose_task_has_ended() -> Result<()> {
     run_virtual(async {
         let parking = Rc::new(Parking::new());
-        let place = parking.clone();
-        let task = create_task(async move {
-            let mut waits = FuturesUnordered::new();
-            waits.push(place.park());
-            waits.next().await.unwrap_or(Ok(()))
-        })?;
+        let task = create_task(in_a_combinator(parking.clone()))?;
         tick().await?;
         assert!(parking.fail(failure()));
         assert_eq!(task.await.unwrap_err().to_string(), "no more");
 
-        let kept = Rc::new(RefCell::new(parked(&parking)));
-        let first = kept.clone();
-        create_task(async move {
-            assert!(
-                poll_fn(|cx| Poll::Ready(first.borrow_mut().as_mut().poll(cx)))
-                    .await
-                    .is_pending()
-            );
-            Ok(())
-        })?
-        .await?;
+        let left = left_by_a_task(&parking).await?;
         assert!(!parking.fail(failure()), "nobody is woken");
-        let task = create_task(poll_fn(move |cx| kept.borrow_mut().as_mut().poll(cx)))?;
+        let task = create_task(left)?;
         assert_eq!(task.await.unwrap_err().to_string(), "no more");
         Ok(())
     })
@@ -443,6 +434,23 @@ fn it_may_be_called_while_no_loop_runs_and_outlives_its_loops() -> Result<()> {
         assert!(!parking.is_taken() && !parking.call());
     }
     Ok(())
+}
+
+#[test]
+fn a_wait_whose_loop_is_gone_goes_on_in_that_of_whoever_polls_it() -> Result<()> {
+    let parking = Rc::new(Parking::new());
+    let place = parking.clone();
+    let left = virtual_loop().run_until_complete(async move {
+        let left = left_by_a_task(&place).await?;
+        Ok(Rc::new(Cell::new(Some(left))))
+    })?;
+    let mut left = left.take().expect("nobody has taken it");
+    run_virtual(async move {
+        assert!(polled(&mut left).await.is_pending());
+        assert!(polled(&mut left).await.is_pending(), "still");
+        assert!(parking.is_taken() && parking.call());
+        left.await
+    })
 }
 
 #[test]

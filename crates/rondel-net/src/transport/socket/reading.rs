@@ -21,7 +21,7 @@ use crate::{
     },
 };
 
-/// Of so many bytes the loop need not be told: as many callbacks may receive them as there are.
+/// Of so many bytes the loop need not be told: with four times as many for each event a wait still collects as many events as it ever does.
 const LITTLE: usize = 1024;
 
 impl SocketTransport {
