@@ -178,10 +178,12 @@ fn timers_fired() -> Result<()> {
 }
 
 fn cancel() -> Result<()> {
-    count(async |_| {
+    count(async |event_loop| {
         let mut tasks = Vec::with_capacity(TIMES / 10);
-        for _ in 0..TIMES / 10 {
-            tasks.push(create_task(rondel::sleep_forever())?);
+        for _ in 0..TIMES / 20 {
+            let nothing = event_loop.create_future::<()>();
+            tasks.push(create_task(async move { nothing.await })?);
+            tasks.push(create_task(sleep(Duration::from_secs(1)))?);
         }
         sleep(Duration::ZERO).await?;
         for task in &tasks {

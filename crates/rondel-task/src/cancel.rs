@@ -128,17 +128,7 @@ fn ask(future: &AnyFuture, message: &Option<Arc<str>>, shields: u32) -> Asked {
                 return Asked::Answer(true);
             }
             state.count_cancel();
-            if ask_the_only_one(future, state, message) {
-                return Asked::Answer(true);
-            }
-            let waiters = state.pending_waiters(future.core());
-            // Both parts of the chain know how many they are.
-            if waiters.size_hint().0 > 0 {
-                return Asked::Children(waiters);
-            }
-            throw_at_next_step(state, message);
-            schedule(future, state);
-            Asked::Answer(true)
+            ask_waiters(future, state, message)
         }
         Kind::Gather(_) if future.done() => Asked::Answer(false),
         Kind::Gather(state) if state.visiting.get() => Asked::Ring,
@@ -146,26 +136,44 @@ fn ask(future: &AnyFuture, message: &Option<Arc<str>>, shields: u32) -> Asked {
     }
 }
 
-/// Asks what the task waits for without a frame, where that is one rest or one plain future, as it mostly is; false where it is not.
-fn ask_the_only_one(task: &AnyFuture, state: &TaskState, message: &Option<Arc<str>>) -> bool {
-    let accepted = match state.only_waiter(task.core()) {
-        Some(Awaited::Future(future)) if matches!(future.kind(), Kind::Plain) => {
-            future.cancel_plain(message.clone())
+/// Asks what the task waits for, without a frame where that is one rest or one plain future, as it mostly is, or nothing.
+fn ask_waiters(task: &AnyFuture, state: &TaskState, message: &Option<Arc<str>>) -> Asked {
+    let core = task.core();
+    // None where there is nobody to ask.
+    let accepted = if state.waits_for_several() {
+        let waiters = state.pending_waiters(core);
+        // Both parts of the chain know how many they are.
+        if waiters.size_hint().0 > 0 {
+            return Asked::Children(waiters);
         }
-        Some(Awaited::Rest(rest)) => {
-            let accepted = state.interrupt(task.core(), rest, message.clone());
-            if accepted {
-                // Nobody else has the error, should the coroutine not come back to the rest.
-                state.flags.set(Flag::Interrupted);
+        None
+    } else {
+        match state.waiter(core) {
+            None => None,
+            Some(Awaited::Rest(rest)) => {
+                let accepted = state.interrupt(core, rest, message.clone());
+                if accepted {
+                    // Nobody else has the error, should the coroutine not come back to the rest.
+                    state.flags.set(Flag::Interrupted);
+                }
+                Some(accepted)
             }
-            accepted
+            Some(Awaited::Future(future)) => {
+                if !matches!(future.kind(), Kind::Plain) {
+                    let only = Some(Awaited::Future(future));
+                    return Asked::Children(only.into_iter().chain(Vec::new()));
+                }
+                Some(future.cancel_plain(message.clone()))
+            }
         }
-        Some(Awaited::Future(_)) | None => return false,
     };
-    if !accepted {
+    if accepted != Some(true) {
         throw_at_next_step(state, message);
     }
-    true
+    if accepted.is_none() {
+        schedule(task, state);
+    }
+    Asked::Answer(true)
 }
 
 /// Ends a rest of the task; false if it has ended already.

@@ -17,6 +17,8 @@ pub(crate) enum Flag {
     LogDestroyPending = 1 << 4,
     /// A request went to the one rest that the task waited for, which has not returned the error yet.
     Interrupted = 1 << 5,
+    /// The first waiter is a rest that was ended by an error without a message, which its leaf has not taken yet.
+    FirstInterrupted = 1 << 6,
 }
 
 /// The flags of one task.
@@ -79,6 +81,7 @@ mod tests {
             Flag::Visiting,
             Flag::LogDestroyPending,
             Flag::Interrupted,
+            Flag::FirstInterrupted,
         ];
         for (place, flag) in all.into_iter().enumerate() {
             let flags = Flags::new(flag);
@@ -89,7 +92,7 @@ mod tests {
             all.iter().for_each(|flag| flags.set(*flag));
             flags.clear(flag);
             assert!(!flags.has(flag));
-            assert_eq!(all.iter().filter(|flag| flags.has(**flag)).count(), 5);
+            assert_eq!(all.iter().filter(|flag| flags.has(**flag)).count(), 6);
         }
     }
 }

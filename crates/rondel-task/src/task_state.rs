@@ -25,7 +25,7 @@ use rondel_shared::{NoBody, Shared};
 
 use crate::awaited::{Await, Awaited, AwaitedCell, Rest, Waiting};
 use crate::cancel::Waiters;
-use crate::cell::{AnyFuture, AnyWord};
+use crate::cell::AnyFuture;
 use crate::cold::{Cold, Interrupted, Rare, WaiterPlace};
 use crate::core::{Core, NO_TASK};
 use crate::flags::{Flag, Flags};
@@ -307,17 +307,27 @@ impl TaskState {
         awaited: Waiting<'_>,
         at: &'static Location<'static>,
     ) -> WaiterPlace {
-        if !self.waiter.is_empty() {
-            return self.add_further_waiter(awaited.to_word(), at);
+        if !self.waiter.is_empty() && !self.make_way() {
+            let awaited = awaited.to_word();
+            return self.with_cold(|cold| cold.add_waiter(awaited, at));
         }
         self.waiter.set(awaited.to_word());
         self.awaited_at.set(at);
         WaiterPlace::FIRST
     }
 
+    /// The first place is wanted: what was interrupted there waits for its leaf elsewhere.
     #[cold]
-    fn add_further_waiter(&self, awaited: AnyWord, at: &'static Location<'static>) -> WaiterPlace {
-        self.with_cold(|cold| cold.add_waiter(awaited, at))
+    fn make_way(&self) -> bool {
+        let interrupted = self.flags.take(Flag::FirstInterrupted);
+        if interrupted && let Some(Awaited::Rest(rest)) = self.waiter.take() {
+            self.keep_interruption(rest, None);
+        }
+        interrupted
+    }
+
+    fn keep_interruption(&self, rest: Rest, message: Option<Arc<str>>) {
+        self.with_cold(|cold| cold.interrupted.push_back(Interrupted { rest, message }));
     }
 
     /// Takes a future out of its place, if it is still there.
@@ -340,6 +350,7 @@ impl TaskState {
     pub(crate) fn forget_done_waiter(&self, core: &Core, rung: bool) {
         self.waiter.forget_done(|rest| match rest.alarm() {
             None => false,
+            Some(_) if self.flags.has(Flag::FirstInterrupted) => false,
             Some(alarm) if self.waits_for_several() => core.scheduler().alarm_time(alarm).is_none(),
             Some(_) => rung,
         });
@@ -347,7 +358,7 @@ impl TaskState {
 
     /// True if the task has ever waited for more than one thing at a time.
     #[inline]
-    fn waits_for_several(&self) -> bool {
+    pub(crate) fn waits_for_several(&self) -> bool {
         self.look_at_cold(|cold| cold.has_waited_for_several())
             .unwrap_or(false)
     }
@@ -370,39 +381,47 @@ impl TaskState {
 
     /// True if the task rests, or waits for a library future that is not done.
     pub(crate) fn is_waiting(&self, core: &Core) -> bool {
-        self.pending_waiters(core).next().is_some()
-    }
-
-    /// What the task waits for, if that is one thing alone, and not done yet.
-    pub(crate) fn only_waiter(&self, core: &Core) -> Option<Awaited> {
-        match self.waits_for_several() {
-            true => None,
-            false => self.waiter(core),
-        }
+        let waits = |cold: &mut Cold| cold.pending_awaits(core).next().is_some();
+        self.waiter(core).is_some() || self.look_at_cold(waits) == Some(true)
     }
 
     /// The first waiter, if it is not done.
-    fn waiter(&self, core: &Core) -> Option<Awaited> {
+    pub(crate) fn waiter(&self, core: &Core) -> Option<Awaited> {
+        if self.flags.has(Flag::FirstInterrupted) {
+            return None;
+        }
         let first = self.waiter.get();
         first.filter(|first| first.is_pending(core))
     }
 
+    /// True if the first waiter is that rest, and was not interrupted.
+    #[inline]
+    fn rests_first(&self, rest: Rest) -> bool {
+        self.waiter.rest() == Some(rest) && !self.flags.has(Flag::FirstInterrupted)
+    }
+
+    /// Takes out the first waiter, if it is that rest; false if it has ended already.
+    #[inline]
+    fn end_first_rest(&self, rest: Rest) -> bool {
+        !self.flags.has(Flag::FirstInterrupted) && self.waiter.end_rest(rest)
+    }
+
     /// Ends a rest of the task by an error; false if it has ended already.
     pub(crate) fn interrupt(&self, core: &Core, rest: Rest, message: Option<Arc<str>>) -> bool {
+        let is_first = self.rests_first(rest);
         let was_pending = match rest.alarm() {
             // Behind the first it may stay where it is: it is pending no more.
-            Some(alarm) if core.scheduler().cancel_alarm(alarm) => {
-                self.waiter.end_rest(rest);
-                true
-            }
-            Some(_) => false,
-            None => {
-                self.waiter.end_rest(rest)
-                    || self.look_at_cold(|cold| cold.end_rest(rest)) == Some(true)
-            }
+            Some(alarm) => core.scheduler().cancel_alarm(alarm),
+            None => is_first || self.look_at_cold(|cold| cold.end_rest(rest)) == Some(true),
         };
+        if was_pending && is_first && message.is_none() {
+            // It stays where it is, as what its leaf finds: mostly there is no more to be kept.
+            self.flags.set(Flag::FirstInterrupted);
+        } else if was_pending {
+            self.waiter.end_rest(rest);
+            self.keep_interruption(rest, message);
+        }
         if was_pending {
-            self.with_cold(|cold| cold.interrupted.push_back(Interrupted { rest, message }));
             core.schedule(self.token());
         }
         was_pending
@@ -412,7 +431,7 @@ impl TaskState {
     #[inline]
     pub(crate) fn end_rest_at(&self, place: WaiterPlace, rest: Rest) -> bool {
         match place.is_first() {
-            true => self.waiter.end_rest(rest),
+            true => self.end_first_rest(rest),
             false => self.look_at_cold(|cold| cold.end_rest_at(place, rest)) == Some(true),
         }
     }
@@ -421,7 +440,7 @@ impl TaskState {
     #[inline]
     pub(crate) fn rests_at(&self, place: WaiterPlace, rest: Rest) -> bool {
         match place.is_first() {
-            true => self.waiter.rest() == Some(rest),
+            true => self.rests_first(rest),
             false => self
                 .look_at_cold(|cold| cold.rests_at(place, rest))
                 .unwrap_or(false),
@@ -431,6 +450,10 @@ impl TaskState {
     /// Takes the error by which a rest has ended, if it has.
     #[inline]
     pub(crate) fn take_interruption(&self, rest: Rest) -> Option<CancelledError> {
+        if self.flags.has(Flag::FirstInterrupted) && self.waiter.end_rest(rest) {
+            self.flags.clear(Flag::FirstInterrupted);
+            return Some(CancelledError::from_message(None));
+        }
         let taken = self.look_at_cold(|cold| {
             let mut interrupted = cold.interrupted.iter();
             let place = interrupted.position(|interrupted| interrupted.rest == rest)?;

@@ -282,6 +282,58 @@ fn a_sleep_of_a_loop_that_was_closed_is_an_error() -> Result<()> {
     Ok(())
 }
 
+/// Waits at a sleep until the task is stepped, and asks it no more.
+async fn left(sleep: &mut Pin<Box<Sleep>>) {
+    let mut is_stepped = false;
+    poll_fn(|cx| match std::mem::replace(&mut is_stepped, true) {
+        false => sleep.as_mut().poll(cx).map(drop),
+        true => Poll::Ready(()),
+    })
+    .await;
+}
+
+#[test]
+fn the_error_of_a_sleep_stays_until_the_sleep_is_polled() -> Result<()> {
+    run_virtual(async {
+        let task = create_task(async {
+            let mut early = Box::pin(sleep(LONG));
+            left(&mut early).await;
+            // What it awaits instead gets an error, too: one was thrown, and nobody has had it.
+            assert!(sleep(LONG).await.unwrap_err().is_cancelled());
+            sleep(secs(1)).await?;
+            assert!(early.await.unwrap_err().is_cancelled());
+            sleep(secs(1)).await
+        })?;
+        tick().await?;
+        assert!(task.cancel());
+        task.await?;
+        assert_eq!((now(), timers()), (2, 0));
+        Ok(())
+    })
+}
+
+#[test]
+fn behind_a_sleep_that_keeps_its_error_another_is_the_only_one() -> Result<()> {
+    run_virtual(async {
+        let task = create_task(async {
+            let mut early = Box::pin(sleep(LONG));
+            left(&mut early).await;
+            assert!(sleep(LONG).await.unwrap_err().is_cancelled());
+            let mut other = Box::pin(sleep(LONG));
+            let polled = poll_fn(|cx| Poll::Ready(other.as_mut().poll(cx))).await;
+            assert!(polled.is_pending());
+            assert!(early.await.unwrap_err().is_cancelled());
+            // The request goes to the sleep, which is not asked any more: it is the task's then.
+            assert!(current_task().is_some_and(|task| task.cancel()));
+            Ok(())
+        })?;
+        tick().await?;
+        assert!(task.cancel());
+        assert!(task.await.unwrap_err().is_cancelled());
+        Ok(())
+    })
+}
+
 /// It takes minutes where leaving one of many sleeps means to look for it among them.
 #[test]
 fn a_task_leaves_any_number_of_sleeps_at_the_price_of_each() -> Result<()> {
