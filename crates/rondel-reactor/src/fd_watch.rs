@@ -10,7 +10,7 @@
 use std::{
     fmt, io,
     os::fd::{AsFd, AsRawFd, RawFd},
-    rc::Rc,
+    rc::{Rc, Weak},
 };
 
 use crate::{Direction, EventLoop, event_loop::WeakEventLoop, recurring::RecurringCell};
@@ -98,11 +98,17 @@ impl<S: AsFd + 'static> FdWatch<S> {
         &self.source
     }
 
+    /// Returns a reference to what owns the descriptor that does not keep it open.
+    #[must_use]
+    pub fn downgrade(&self) -> Weak<S> {
+        Rc::downgrade(&self.source)
+    }
+
     /// Ends watching and gives back what owns the descriptor; callbacks that are left are dropped.
     ///
     /// # Panics
     ///
-    /// When it is called by `S`'s own `as_fd`, while the loop asks for the descriptor.
+    /// When it is called by `S`'s own `as_fd`, while the loop asks for the descriptor, or while a [weak reference](Self::downgrade) is upgraded.
     #[must_use]
     pub fn into_inner(self) -> S {
         let Self {

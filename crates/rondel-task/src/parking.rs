@@ -52,15 +52,17 @@ use crate::waker;
 /// })?;
 /// # Ok::<(), rondel_task::Exception>(())
 /// ```
+// What every wait needs comes first and together: among many places each line of memory is waited for.
+#[repr(C)]
 pub struct Parking {
     seat: Cell<Seat>,
-    /// Who is in the seat was called, or failed.
-    is_called: Cell<bool>,
-    /// What was to be the error of who is in the seat: a future that has failed, so that it is reported where nobody hears of it.
-    failure: Cell<Option<Waiter>>,
     /// The loop of who was in the seat last.
     core: RefCell<Weak<Core>>,
+    /// Who is in the seat was called, or failed.
+    is_called: Cell<bool>,
     beside: Cell<Option<Beside>>,
+    /// What was to be the error of who is in the seat: a future that has failed, so that it is reported where nobody hears of it.
+    failure: Cell<Option<Waiter>>,
 }
 
 /// A coroutine that is polled in another way than by a task itself, or while somebody watches the loop.

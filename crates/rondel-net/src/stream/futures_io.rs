@@ -41,7 +41,7 @@ impl AsyncRead for StreamReader {
                 return Poll::Ready(Ok(data.len()));
             }
             // Out of its place meanwhile: its destructor is not ours.
-            let polled = inbox.polled.take();
+            let polled = inbox.take_polled();
             let polled = match polled {
                 Some(polled) => Ok(polled),
                 None => inbox
@@ -56,7 +56,7 @@ impl AsyncRead for StreamReader {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(io_error(&error))),
                 Poll::Pending => {
-                    *inbox.polled.borrow_mut() = Some(polled);
+                    inbox.keep_polled(polled);
                     return Poll::Pending;
                 }
             }

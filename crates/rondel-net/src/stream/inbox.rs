@@ -26,31 +26,37 @@ use super::{
 use crate::transport::Transport;
 
 /// The bytes of one reader.
+///
+/// What every message needs comes first and together: among many connections each line of memory is waited for.
+#[repr(C)]
 pub(super) struct Inbox {
-    limit: usize,
     buffer: RefCell<Buffer>,
+    limit: usize,
     eof: Cell<bool>,
-    exception: RefCell<Option<Exception>>,
-    /// Whoever waits for more (I2).
-    waiting: Parking,
-    /// The waiter's leaf, where it is polled through futures-io.
-    pub(super) polled: RefCell<Option<Polled>>,
-    transport: RefCell<Option<Transport>>,
     /// The transport was told to pause (I3).
     paused: Cell<bool>,
+    /// There is an exception, or there was a wait that was polled.
+    is_special: Cell<bool>,
+    /// Whoever waits for more (I2).
+    waiting: Parking,
+    exception: RefCell<Option<Exception>>,
+    /// The waiter's leaf, where it is polled through futures-io.
+    polled: RefCell<Option<Polled>>,
+    transport: RefCell<Option<Transport>>,
 }
 
 impl Inbox {
     pub(super) fn new(limit: usize) -> Self {
         Self {
-            limit,
             buffer: RefCell::default(),
+            limit,
             eof: Cell::new(false),
-            exception: RefCell::default(),
+            paused: Cell::new(false),
+            is_special: Cell::new(false),
             waiting: Parking::new(),
+            exception: RefCell::default(),
             polled: RefCell::default(),
             transport: RefCell::default(),
-            paused: Cell::new(false),
         }
     }
 
@@ -79,7 +85,8 @@ impl Inbox {
 
     #[inline]
     pub(super) fn exception(&self) -> Option<Exception> {
-        self.exception.borrow().clone()
+        let may_be = self.is_special.get();
+        may_be.then(|| self.exception.borrow().clone())?
     }
 
     pub(super) fn transport(&self) -> Option<Transport> {
@@ -123,6 +130,7 @@ impl Inbox {
     }
 
     pub(super) fn set_exception(&self, exception: Exception) {
+        self.is_special.set(true);
         let replaced = self.exception.replace(Some(exception.clone()));
         drop(replaced);
         // Who polls finds it here when they come back, and may not: a waiter that nobody asks would report it.
@@ -198,11 +206,21 @@ impl Inbox {
         self.waiting.park_waiter()
     }
 
+    /// Takes the leaf of a wait that is polled out of its place.
+    pub(super) fn take_polled(&self) -> Option<Polled> {
+        self.polled.take()
+    }
+
+    /// Keeps the leaf of a wait that is polled.
+    pub(super) fn keep_polled(&self, polled: Polled) {
+        self.is_special.set(true);
+        *self.polled.borrow_mut() = Some(polled);
+    }
+
     #[inline]
     fn begin_to_wait(&self, function: &str) -> Result<()> {
-        let polled = self.polled.take();
-        if polled.is_some() || self.waiting.is_taken() {
-            self.take_place(polled, function)?;
+        if self.is_special.get() || self.waiting.is_taken() {
+            self.take_place(function)?;
         }
         // To wait while the transport is paused would be for ever, as where more than the limit is asked for.
         if self.paused.get() {
@@ -213,7 +231,8 @@ impl Inbox {
 
     /// Takes the place of who polls: they do not say when they stop, so they are woken, and find somebody else there if they have not.
     #[cold]
-    fn take_place(&self, polled: Option<Polled>, function: &str) -> Result<()> {
+    fn take_place(&self, function: &str) -> Result<()> {
+        let polled = self.take_polled();
         if polled.is_some() {
             self.waiting.call();
             drop(polled);

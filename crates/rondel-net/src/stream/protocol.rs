@@ -56,16 +56,18 @@ use crate::{
 #[derive(Clone)]
 pub struct StreamReaderProtocol(Rc<State>);
 
+/// What every message needs comes first and together: among many connections each line of memory is waited for.
+#[repr(C)]
 struct State {
     reader: WeakReader,
-    client: Cell<Option<Client>>,
     /// The transport has told to pause writing.
     paused: Cell<bool>,
+    lost: RefCell<Lost>,
+    client: Cell<Option<Client>>,
     /// Those who wait for it to tell otherwise.
     drain_waiters: RefCell<Vec<Future<()>>>,
     /// The wait of whoever drains through futures-io.
     polled: RefCell<Option<Polled>>,
-    lost: RefCell<Lost>,
 }
 
 /// One that is polled: its future, and the leaf that awaits it.
@@ -116,11 +118,11 @@ impl StreamReaderProtocol {
     fn with_client(reader: &StreamReader, client: Option<Client>) -> Self {
         Self(Rc::new(State {
             reader: reader.downgrade(),
-            client: Cell::new(client),
             paused: Cell::new(false),
+            lost: RefCell::new(Lost::NotYet(Vec::new())),
+            client: Cell::new(client),
             drain_waiters: RefCell::default(),
             polled: RefCell::default(),
-            lost: RefCell::new(Lost::NotYet(Vec::new())),
         }))
     }
 

@@ -8,7 +8,7 @@ use std::{
     fmt, io,
     net::{IpAddr, SocketAddr},
     path::Path,
-    rc::{Rc, Weak},
+    rc::Weak,
     sync::Arc,
 };
 
@@ -112,11 +112,11 @@ impl fmt::Display for SocketName {
 ///
 /// Mirrors `asyncio.trsock.TransportSocket`.
 #[derive(Clone)]
-pub struct TransportSocket(Weak<FdWatch<Socket>>);
+pub struct TransportSocket(Weak<Socket>);
 
 impl TransportSocket {
-    pub(crate) fn new(socket: &Rc<FdWatch<Socket>>) -> Self {
-        Self(Rc::downgrade(socket))
+    pub(crate) fn new(watch: &FdWatch<Socket>) -> Self {
+        Self(watch.downgrade())
     }
 
     /// Returns the name of this end.
@@ -161,7 +161,7 @@ impl TransportSocket {
     /// ```
     pub fn with<R>(&self, f: impl FnOnce(SockRef<'_>) -> R) -> io::Result<R> {
         match self.0.upgrade() {
-            Some(socket) => Ok(f(SockRef::from(socket.get_ref()))),
+            Some(socket) => Ok(f(SockRef::from(&*socket))),
             None => Err(io::Error::new(
                 io::ErrorKind::NotConnected,
                 "the socket is closed",
@@ -174,7 +174,7 @@ impl fmt::Debug for TransportSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use std::os::fd::AsRawFd as _;
         match self.0.upgrade() {
-            Some(socket) => write!(f, "<TransportSocket fd={}>", socket.get_ref().as_raw_fd()),
+            Some(socket) => write!(f, "<TransportSocket fd={}>", socket.as_raw_fd()),
             None => f.write_str("<TransportSocket closed>"),
         }
     }

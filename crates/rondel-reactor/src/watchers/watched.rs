@@ -10,17 +10,20 @@ use crate::{
 };
 
 /// One watched descriptor.
+///
+/// What every event needs comes first and together: among many descriptors each line of memory is waited for.
+#[repr(C)]
 pub(super) struct Watched {
-    /// What keeps it open while no callback is there: the source of an [`FdWatch`](crate::FdWatch).
-    pub(super) held: Option<Rc<dyn AsFd>>,
     pub(super) reader: Option<Watcher>,
-    pub(super) writer: Option<Watcher>,
     /// What the selector has been asked for.
     pub(super) asked: Interest,
     /// What it is to be asked for.
     pub(super) trigger: Cell<Trigger>,
     /// It was reported while nobody waited for that, once: whoever was woken may not have come round to it yet.
     spared: Cell<bool>,
+    /// What keeps it open while no callback is there: the source of an [`FdWatch`](crate::FdWatch).
+    pub(super) held: Option<Rc<dyn AsFd>>,
+    pub(super) writer: Option<Watcher>,
 }
 
 /// A callback, and what keeps its descriptor open.

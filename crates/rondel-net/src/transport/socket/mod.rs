@@ -64,7 +64,7 @@ use crate::{guard::catch, protocol::AnyProtocol, server::clients::Membership};
 #[repr(C)]
 pub(crate) struct SocketTransport {
     /// None once released.
-    watch: RefCell<Option<Rc<FdWatch<Socket>>>>,
+    watch: RefCell<Option<FdWatch<Socket>>>,
     /// None once released.
     protocol: RefCell<Option<AnyProtocol>>,
     /// 0 until the connection is lost, then 1 and one more for every write.
@@ -129,10 +129,10 @@ impl SocketTransport {
         let is_inet = matches!(sockname, Some(SocketName::Inet(_)));
         let is_tcp = is_inet && socket.set_tcp_nodelay(true).is_ok();
         let watch = event_loop.watch_fd(socket)?;
-        let watch = Rc::new(match is_tcp {
+        let watch = match is_tcp {
             true => watch.edge_triggered(),
             false => watch,
-        });
+        };
         let this = Rc::new_cyclic(|this| Self {
             this: this.clone(),
             event_loop: event_loop.downgrade(),
@@ -209,11 +209,14 @@ impl SocketTransport {
         let Some(this) = self.this.upgrade() else {
             return Ok(());
         };
-        // Not borrowed: a loop that is closed drops the callback, which releases the transport.
-        let watch = self.watch.borrow().clone();
-        let watch = watch.ok_or(ErrorKind::NotConnected)?;
+        // Out of its place: a loop that is closed drops the callback, which releases the transport.
+        let watch = self.watch.take().ok_or(ErrorKind::NotConnected)?;
         let owned = Owned(this);
-        watch.set(direction, move || ready(&owned.0))
+        let set = watch.set(direction, move || ready(&owned.0));
+        if self.protocol.borrow().is_some() {
+            *self.watch.borrow_mut() = Some(watch);
+        }
+        set
     }
 
     fn pause(&self, direction: Direction) {
