@@ -74,17 +74,24 @@ fn cases(work: impl Fn(&str) -> Measured + Copy + 'static) -> Vec<Case> {
     SERVERS.iter().map(case).collect()
 }
 
-/// How many messages are measured.
+/// How many messages are measured at least.
 const MESSAGES: usize = 10_000;
+
+/// How many of each connection are measured at least.
+const MESSAGES_OF_EACH: usize = 40;
+
+/// How many of each connection come before: what a server and the system set up for a connection is no part of a message.
+const WARM_UP: usize = 5;
 
 /// Gives the nanoseconds that a server takes for a message.
 fn echo(name: &str, connections: usize, size: usize) -> Measured {
     let mut server = Server::start(name)?;
     let mut load = Load::connect(server.address(), connections, size).map_err(failed)?;
-    load.exchange(2 * connections).map_err(failed)?;
+    load.exchange(WARM_UP * connections).map_err(failed)?;
+    let messages = MESSAGES.max(MESSAGES_OF_EACH * connections);
     let before = server.count()?;
-    load.exchange(MESSAGES).map_err(failed)?;
-    Ok((server.count()? - before) as f64 / MESSAGES as f64)
+    load.exchange(messages).map_err(failed)?;
+    Ok((server.count()? - before) as f64 / messages as f64)
 }
 
 /// Gives the bytes that a connection takes in a server that has sent back a message of it and waits for the next.
