@@ -301,7 +301,8 @@ impl EventLoop {
 
     /// Takes Ctrl-C over for this run.
     fn listen(&self) -> Result<Option<Listening>, RunError> {
-        if !self.interruptible().get() {
+        // Miri has no signals.
+        if cfg!(miri) || !self.interruptible().get() {
             return Ok(None);
         }
         self.interrupt()

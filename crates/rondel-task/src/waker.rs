@@ -249,6 +249,8 @@ mod tests {
         );
     }
 
+    /// Not under Miri, where the functions of a waker may lie elsewhere each time: one that is not recognised goes another way.
+    #[cfg(not(miri))]
     #[test]
     fn a_shared_waker_is_recognised() {
         check(shared::for_step, shared::token);
