@@ -47,7 +47,7 @@ impl WaiterPlace {
     }
 }
 
-/// A rest that was ended by an error, which its leaf has not returned yet.
+/// A rest that was ended by an error, which its leaf has not returned yet; one without a message stays in the task's first place as a rule.
 pub(crate) struct Interrupted {
     pub(crate) rest: Rest,
     pub(crate) message: Option<Arc<str>>,

@@ -5,6 +5,7 @@
 //! # Invariants
 //! - I1: The waiters are the futures and rests that the suspended coroutine was seen waiting for: a leaf adds what it waits for
 //!   when it is polled and pending, and takes it out when it is done or dropped; a step forgets the first if it is done.
+//!   While `FirstInterrupted` is set, the first is a rest that is not waited for any more, and whose leaf finds its error there.
 //! - I2: While `MustCancel` or `Interrupted` is set, a step of the task is scheduled, running, or bound to come because a waiter is done.
 //! - I3: A task is scheduled exactly while its token stands in the ready queue, which it does at most once. Other threads cannot know;
 //!   what they send is marked as sent, and steps the task only if its token does not stand there.
@@ -414,17 +415,18 @@ impl TaskState {
             Some(alarm) => core.scheduler().cancel_alarm(alarm),
             None => is_first || self.look_at_cold(|cold| cold.end_rest(rest)) == Some(true),
         };
-        if was_pending && is_first && message.is_none() {
+        if !was_pending {
+            return false;
+        }
+        if is_first && message.is_none() {
             // It stays where it is, as what its leaf finds: mostly there is no more to be kept.
             self.flags.set(Flag::FirstInterrupted);
-        } else if was_pending {
+        } else {
             self.waiter.end_rest(rest);
             self.keep_interruption(rest, message);
         }
-        if was_pending {
-            core.schedule(self.token());
-        }
-        was_pending
+        core.schedule(self.token());
+        true
     }
 
     /// Takes out the waiter at this place, if it is that rest; false if it has ended already.

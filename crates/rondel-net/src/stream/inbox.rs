@@ -85,8 +85,10 @@ impl Inbox {
 
     #[inline]
     pub(super) fn exception(&self) -> Option<Exception> {
-        let may_be = self.is_special.get();
-        may_be.then(|| self.exception.borrow().clone())?
+        if !self.is_special.get() {
+            return None;
+        }
+        self.exception.borrow().clone()
     }
 
     pub(super) fn transport(&self) -> Option<Transport> {

@@ -43,7 +43,9 @@ impl Backlog {
     }
 
     pub(crate) fn push(&self, data: &[u8]) {
-        self.bytes.borrow_mut().get_or_insert_default().extend(data);
+        if !data.is_empty() {
+            self.bytes.borrow_mut().get_or_insert_default().extend(data);
+        }
     }
 
     /// Offers all of it to `send`, which runs no code of others, and drops as much as that has sent.
@@ -108,6 +110,13 @@ mod tests {
             expected = rest;
             assert_eq!(backlog.len(), expected.len());
         }
+    }
+
+    #[test]
+    fn nothing_takes_no_memory() {
+        let backlog = Backlog::default();
+        backlog.push(b"");
+        assert!(backlog.is_empty() && backlog.bytes.borrow().is_none());
     }
 
     #[test]

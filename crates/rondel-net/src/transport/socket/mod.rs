@@ -213,7 +213,8 @@ impl SocketTransport {
         let watch = self.watch.take().ok_or(ErrorKind::NotConnected)?;
         let owned = Owned(this);
         let set = watch.set(direction, move || ready(&owned.0));
-        if self.protocol.borrow().is_some() {
+        let is_released = self.protocol.borrow().is_none();
+        if !is_released {
             *self.watch.borrow_mut() = Some(watch);
         }
         set
